@@ -117,8 +117,7 @@ class Build(build):
     """A build whose result holds nothing of an earlier one: deleted modules do not come back."""
 
     def run(self) -> None:
-        if not self.editable_mode:
-            shutil.rmtree(self.build_lib, ignore_errors=True)
+        shutil.rmtree(self.build_lib, ignore_errors=True)
         super().run()
 
 
