@@ -125,12 +125,12 @@ class BuildExt(build_ext):
     """Both shared objects, the headers and machool.pc."""
 
     def finalize_options(self) -> None:
-        super().finalize_options()
         kind = [sysconfig.get_config_var("SOABI") or sys.implementation.cache_tag]
         kind += ["macos"] * MACOS + ["debug"] * DEBUG + [SANITIZE.replace(",", "-")] * bool(SANITIZE)
-        self.build_temp = "/".join(["build", "-".join(kind)])
+        self.build_temp = self.build_temp or "build/" + "-".join(kind)
         if self.inplace and not self.editable_mode:
-            self.build_lib = f"{self.build_temp}/lib"
+            self.build_lib = self.build_lib or f"{self.build_temp}/lib"
+        super().finalize_options()
         self.force = True  # what is fresh is decided for each command, in call_if_stale
 
     def get_ext_filename(self, fullname: str) -> str:
