@@ -126,7 +126,9 @@ class BuildExt(build_ext):
 
     def finalize_options(self) -> None:
         kind = [sysconfig.get_config_var("SOABI") or sys.implementation.cache_tag]
-        kind += ["macos"] * MACOS + ["debug"] * DEBUG + [SANITIZE.replace(",", "-")] * bool(SANITIZE)
+        kind += (
+            ["macos"] * MACOS + ["debug"] * DEBUG + [SANITIZE.replace(",", "-")] * bool(SANITIZE)
+        )
         self.build_temp = self.build_temp or "build/" + "-".join(kind)
         if self.inplace and not self.editable_mode:
             self.build_lib = self.build_lib or f"{self.build_temp}/lib"
