@@ -1,0 +1,96 @@
+/* The table behind code_name(): S159 to S163. */
+#include "codes.h"
+
+#include <stdio.h>
+
+struct code {
+    unsigned value;
+    const char *name;
+};
+
+static const struct code codes[] = {
+    {0, "SUCCESS"},
+    {1, "KERN_INVALID_ADDRESS"},
+    {2, "KERN_PROTECTION_FAILURE"},
+    {3, "KERN_NO_SPACE"},
+    {4, "KERN_INVALID_ARGUMENT"},
+    {5, "KERN_FAILURE"},
+    {6, "KERN_RESOURCE_SHORTAGE"},
+    {7, "KERN_NOT_RECEIVER"},
+    {8, "KERN_NO_ACCESS"},
+    {9, "KERN_MEMORY_FAILURE"},
+    {10, "KERN_MEMORY_ERROR"},
+    {11, "KERN_ALREADY_IN_SET"},
+    {12, "KERN_NOT_IN_SET"},
+    {13, "KERN_NAME_EXISTS"},
+    {14, "KERN_ABORTED"},
+    {15, "KERN_INVALID_NAME"},
+    {16, "KERN_INVALID_TASK"},
+    {17, "KERN_INVALID_RIGHT"},
+    {18, "KERN_INVALID_VALUE"},
+    {19, "KERN_UREFS_OVERFLOW"},
+    {20, "KERN_INVALID_CAPABILITY"},
+    {21, "KERN_RIGHT_EXISTS"},
+    {37, "KERN_TERMINATED"},
+    {46, "KERN_NOT_SUPPORTED"},
+    {49, "KERN_OPERATION_TIMED_OUT"},
+    {52, "KERN_INSUFFICIENT_BUFFER_SIZE"},
+    {53, "KERN_DENIED"},
+    {0x400, "MACH_MSG_VM_KERNEL"},
+    {1100, "BOOTSTRAP_NOT_PRIVILEGED"},
+    {1101, "BOOTSTRAP_NAME_IN_USE"},
+    {1102, "BOOTSTRAP_UNKNOWN_SERVICE"},
+    {1103, "BOOTSTRAP_SERVICE_ACTIVE"},
+    {1104, "BOOTSTRAP_BAD_COUNT"},
+    {1105, "BOOTSTRAP_NO_MEMORY"},
+    {1106, "BOOTSTRAP_NO_CHILDREN"},
+    {0x10000002, "MACH_SEND_INVALID_DATA"},
+    {0x10000003, "MACH_SEND_INVALID_DEST"},
+    {0x10000004, "MACH_SEND_TIMED_OUT"},
+    {0x10000005, "MACH_SEND_INVALID_VOUCHER"},
+    {0x10000007, "MACH_SEND_INTERRUPTED"},
+    {0x10000008, "MACH_SEND_MSG_TOO_SMALL"},
+    {0x10000009, "MACH_SEND_INVALID_REPLY"},
+    {0x1000000a, "MACH_SEND_INVALID_RIGHT"},
+    {0x1000000b, "MACH_SEND_INVALID_NOTIFY"},
+    {0x1000000c, "MACH_SEND_INVALID_MEMORY"},
+    {0x1000000d, "MACH_SEND_NO_BUFFER"},
+    {0x1000000e, "MACH_SEND_TOO_LARGE"},
+    {0x1000000f, "MACH_SEND_INVALID_TYPE"},
+    {0x10000010, "MACH_SEND_INVALID_HEADER"},
+    {0x10000011, "MACH_SEND_INVALID_TRAILER"},
+    {0x10000012, "MACH_SEND_INVALID_CONTEXT"},
+    {0x10000013, "MACH_SEND_INVALID_OPTIONS"},
+    {0x10004002, "MACH_RCV_INVALID_NAME"},
+    {0x10004003, "MACH_RCV_TIMED_OUT"},
+    {0x10004004, "MACH_RCV_TOO_LARGE"},
+    {0x10004005, "MACH_RCV_INTERRUPTED"},
+    {0x10004006, "MACH_RCV_PORT_CHANGED"},
+    {0x10004007, "MACH_RCV_INVALID_NOTIFY"},
+    {0x10004008, "MACH_RCV_INVALID_DATA"},
+    {0x10004009, "MACH_RCV_PORT_DIED"},
+    {0x1000400a, "MACH_RCV_IN_SET"},
+    {0x1000400b, "MACH_RCV_HEADER_ERROR"},
+    {0x1000400c, "MACH_RCV_BODY_ERROR"},
+    {0x1000440c, "MACH_RCV_BODY_ERROR|MACH_MSG_VM_KERNEL"},
+    {0x1000500c, "MACH_RCV_BODY_ERROR|MACH_MSG_VM_SPACE"},
+    {0x1000600c, "MACH_RCV_BODY_ERROR|MACH_MSG_IPC_SPACE"},
+    {0x1000480c, "MACH_RCV_BODY_ERROR|MACH_MSG_IPC_KERNEL"},
+    {0x1000400d, "MACH_RCV_INVALID_TYPE"},
+    {0x1000400e, "MACH_RCV_SCATTER_SMALL"},
+    {0x1000400f, "MACH_RCV_INVALID_TRAILER"},
+    {0x10004012, "MACH_RCV_INVALID_REPLY"},
+    {0x10004013, "MACH_RCV_INVALID_ARGUMENTS"},
+};
+
+const char *code_name(int code, char *text, size_t size)
+{
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        if (codes[i].value == (unsigned)code) {
+            snprintf(text, size, "%s (0x%x)", codes[i].name, (unsigned)code);
+            return text;
+        }
+    }
+    snprintf(text, size, "0x%x (%d)", (unsigned)code, code);
+    return text;
+}
