@@ -1,0 +1,4 @@
+/*
+ * The older spelling of <servers/bootstrap.h>.
+ */
+#include <servers/bootstrap.h>

@@ -1,0 +1,33 @@
+/*
+ * A clock that only ever goes forward.
+ */
+#ifndef MACHOOL_MACH_MACH_TIME_H
+#define MACHOOL_MACH_MACH_TIME_H
+
+#include <stdint.h>
+
+#include <mach/mach_types.h>
+
+/* Ticks times numer / denom are nanoseconds. */
+struct mach_timebase_info {
+    uint32_t numer;
+    uint32_t denom;
+};
+typedef struct mach_timebase_info *mach_timebase_info_t;
+typedef struct mach_timebase_info mach_timebase_info_data_t;
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Ticks since some moment before the system's start; it stands still while the machine sleeps. */
+uint64_t mach_absolute_time(void);
+
+/* The length of a tick, the same for as long as the system runs. KERN_SUCCESS, always. */
+kern_return_t mach_timebase_info(mach_timebase_info_t info);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

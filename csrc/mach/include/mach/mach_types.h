@@ -1,0 +1,81 @@
+/*
+ * What ports stand for when they are not just ports: tasks, hosts, name spaces and the like. All
+ * are plain names to the compiler.
+ */
+#ifndef MACHOOL_MACH_MACH_TYPES_H
+#define MACHOOL_MACH_MACH_TYPES_H
+
+#include <stdint.h>
+
+#include <mach/host_special_ports.h>
+#include <mach/machine/vm_types.h>
+#include <mach/memory_object_types.h>
+#include <mach/message.h>
+#include <mach/port.h>
+#include <mach/std_types.h>
+#include <mach/task_special_ports.h>
+#include <mach/time_value.h>
+#include <mach/vm_behavior.h>
+#include <mach/vm_inherit.h>
+#include <mach/vm_prot.h>
+#include <mach/vm_statistics.h>
+#include <mach/vm_types.h>
+
+typedef mach_port_t task_t;
+typedef mach_port_t task_name_t;
+typedef mach_port_t task_inspect_t;
+typedef mach_port_t task_read_t;
+typedef mach_port_t thread_t;
+typedef mach_port_t thread_act_t;
+typedef mach_port_t thread_inspect_t;
+typedef mach_port_t thread_read_t;
+typedef mach_port_t ipc_space_t;
+typedef mach_port_t ipc_space_read_t;
+typedef mach_port_t ipc_space_inspect_t;
+typedef mach_port_t host_t;
+typedef mach_port_t host_priv_t;
+typedef mach_port_t host_security_t;
+typedef mach_port_t processor_t;
+typedef mach_port_t processor_set_t;
+typedef mach_port_t semaphore_t;
+typedef mach_port_t lock_set_t;
+typedef mach_port_t ledger_t;
+typedef mach_port_t alarm_t;
+typedef mach_port_t clock_serv_t;
+typedef mach_port_t clock_ctrl_t;
+typedef mach_port_t bootstrap_t;
+typedef mach_port_t mem_entry_name_port_t;
+typedef mach_port_t exception_handler_t;
+typedef mach_port_t vm_task_entry_t;
+
+typedef task_t *task_array_t;
+typedef thread_t *thread_array_t;
+typedef thread_act_t *thread_act_array_t;
+typedef processor_t *processor_array_t;
+typedef exception_handler_t *exception_handler_array_t;
+
+typedef task_t task_port_t;
+typedef task_array_t task_port_array_t;
+typedef thread_t thread_port_t;
+typedef thread_array_t thread_port_array_t;
+typedef thread_act_t thread_act_port_t;
+typedef ipc_space_t ipc_space_port_t;
+typedef host_t host_name_t;
+typedef host_t host_name_port_t;
+typedef semaphore_t semaphore_port_t;
+typedef exception_handler_t exception_port_t;
+
+#define TASK_NULL ((task_t)0)
+#define TASK_NAME_NULL ((task_name_t)0)
+#define TASK_INSPECT_NULL ((task_inspect_t)0)
+#define TASK_READ_NULL ((task_read_t)0)
+#define THREAD_NULL ((thread_t)0)
+#define THR_ACT_NULL ((thread_act_t)0)
+#define IPC_SPACE_NULL ((ipc_space_t)0)
+#define IPC_SPACE_READ_NULL ((ipc_space_read_t)0)
+#define IPC_SPACE_INSPECT_NULL ((ipc_space_inspect_t)0)
+#define HOST_NULL ((host_t)0)
+#define HOST_PRIV_NULL ((host_priv_t)0)
+#define SEMAPHORE_NULL ((semaphore_t)0)
+
+#endif

@@ -1,0 +1,84 @@
+/*
+ * Services by name: how two tasks that share nothing find each other.
+ *
+ * A service is a name of up to 127 bytes, longer ones are cut; compared byte for byte. It lasts as
+ * long as its owner. `bp` is the bootstrap_port, or what task_get_bootstrap_port gave. A service is
+ * found by the owner's own user and by root; machool_bootstrap_register() opens it to others. With
+ * MACHOOL_BOOTSTRAP_DIR in the environment names live in that directory instead.
+ */
+#ifndef MACHOOL_SERVERS_BOOTSTRAP_H
+#define MACHOOL_SERVERS_BOOTSTRAP_H
+
+#include <stdbool.h>
+#include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <mach/mach.h>
+
+#define BOOTSTRAP_MAX_NAME_LEN 128 /* with its NUL */
+#define BOOTSTRAP_MAX_CMD_LEN 512
+#define BOOTSTRAP_MAX_LOOKUP_COUNT 20
+
+#define BOOTSTRAP_SUCCESS 0
+#define BOOTSTRAP_NOT_PRIVILEGED 1100
+#define BOOTSTRAP_NAME_IN_USE 1101
+#define BOOTSTRAP_UNKNOWN_SERVICE 1102
+#define BOOTSTRAP_SERVICE_ACTIVE 1103
+#define BOOTSTRAP_BAD_COUNT 1104
+#define BOOTSTRAP_NO_MEMORY 1105
+#define BOOTSTRAP_NO_CHILDREN 1106
+
+#define BOOTSTRAP_STATUS_INACTIVE 0
+#define BOOTSTRAP_STATUS_ACTIVE 1
+#define BOOTSTRAP_STATUS_ON_DEMAND 2
+
+typedef char name_t[BOOTSTRAP_MAX_NAME_LEN];
+typedef char cmd_t[BOOTSTRAP_MAX_CMD_LEN];
+typedef name_t *name_array_t;
+typedef int bootstrap_status_t;
+typedef bootstrap_status_t *bootstrap_status_array_t;
+typedef bool *bool_array_t;
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * The names are plain strings, any length: a parameter of type name_t would have the compiler warn
+ * of every literal shorter than 128 bytes. To a caller the two are the same.
+ */
+
+/*
+ * Publishes the port behind send right `sp` under a name; the caller keeps `sp`. MACH_PORT_NULL
+ * takes an inactive service of one's own away. BOOTSTRAP_SUCCESS; BOOTSTRAP_SERVICE_ACTIVE: the
+ * caller publishes that name already; BOOTSTRAP_NOT_PRIVILEGED: another task does;
+ * BOOTSTRAP_NO_MEMORY: descriptors or memory are short, or `sp` is dead; KERN_INVALID_RIGHT,
+ * KERN_INVALID_NAME: `sp` is no send right; KERN_NOT_SUPPORTED: the port is another task's.
+ */
+kern_return_t bootstrap_register(mach_port_t bp, const char *service_name, mach_port_t sp);
+
+/*
+ * Publishes a new port under a name and returns its receive right, the caller's; with it the name
+ * goes. BOOTSTRAP_SUCCESS; BOOTSTRAP_SERVICE_ACTIVE: the caller has it already;
+ * BOOTSTRAP_NOT_PRIVILEGED: another task has; BOOTSTRAP_NO_MEMORY.
+ */
+kern_return_t bootstrap_check_in(mach_port_t bp, const char *service_name, mach_port_t *sp);
+
+/*
+ * A send right to a service, with one reference more at each call, the caller's; the same port has
+ * the same name each time. Does not wait for its owner to take notice. BOOTSTRAP_SUCCESS;
+ * BOOTSTRAP_UNKNOWN_SERVICE: nobody publishes that name; BOOTSTRAP_NOT_PRIVILEGED: its owner
+ * refuses the caller's user, or is not whom the caller may trust; BOOTSTRAP_NO_MEMORY: descriptors
+ * or memory are short.
+ */
+kern_return_t bootstrap_look_up(mach_port_t bp, const char *service_name, mach_port_t *sp);
+
+/* The text of a code of these calls, never NULL. Borrowed, as mach_error_string()'s. */
+const char *bootstrap_strerror(kern_return_t r);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
