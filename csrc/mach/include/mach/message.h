@@ -56,13 +56,13 @@ typedef integer_t mach_msg_options_t;
      (((voucher) << 16) & MACH_MSGH_BITS_VOUCHER_MASK))
 #define MACH_MSGH_BITS_SET(remote, local, voucher, other)                                          \
     (MACH_MSGH_BITS_SET_PORTS((remote), (local), (voucher)) |                                      \
-     ((other) & ~MACH_MSGH_BITS_PORTS_MASK))
+     ((other) & ~(mach_msg_bits_t)MACH_MSGH_BITS_PORTS_MASK))
 
 #define MACH_MSGH_BITS_REMOTE(bits) ((bits)&MACH_MSGH_BITS_REMOTE_MASK)
 #define MACH_MSGH_BITS_LOCAL(bits) (((bits)&MACH_MSGH_BITS_LOCAL_MASK) >> 8)
 #define MACH_MSGH_BITS_VOUCHER(bits) (((bits)&MACH_MSGH_BITS_VOUCHER_MASK) >> 16)
 #define MACH_MSGH_BITS_PORTS(bits) ((bits)&MACH_MSGH_BITS_PORTS_MASK)
-#define MACH_MSGH_BITS_OTHER(bits) ((bits) & ~MACH_MSGH_BITS_PORTS_MASK)
+#define MACH_MSGH_BITS_OTHER(bits) ((bits) & ~(mach_msg_bits_t)MACH_MSGH_BITS_PORTS_MASK)
 
 #define MACH_MSGH_BITS_HAS_REMOTE(bits) (MACH_MSGH_BITS_REMOTE(bits) != MACH_MSGH_BITS_ZERO)
 #define MACH_MSGH_BITS_HAS_LOCAL(bits) (MACH_MSGH_BITS_LOCAL(bits) != MACH_MSGH_BITS_ZERO)
