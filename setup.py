@@ -30,6 +30,7 @@ import os
 import shutil
 import sys
 import sysconfig
+import tomllib
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -45,6 +46,7 @@ WERROR = os.environ.get("MACHOOL_WERROR", "0") not in ("", "0")
 INCLUDE = "csrc/mach/include"
 EXPORTS = "csrc/mach/libmachool.map"
 LAYER_ROOMS = ("api", "ipc", "os", "util", "vm", "wire")
+VERSION = tomllib.loads(Path("pyproject.toml").read_text())["project"]["version"]
 ABI_FLOOR = (0x030B0000, "cp311")
 
 WARNINGS = [
@@ -88,7 +90,7 @@ def layer() -> Layer:
         sources=sources(*(f"csrc/mach/{room}" for room in LAYER_ROOMS)),
         depends=[EXPORTS],
         include_dirs=[INCLUDE, "csrc/mach"],
-        define_macros=[("_GNU_SOURCE", None)],
+        define_macros=[("_GNU_SOURCE", None), ("MACHOOL_VERSION", f'"{VERSION}"')],
         extra_compile_args=compile_args(),
         extra_link_args=[
             *link_args(),
@@ -100,12 +102,14 @@ def layer() -> Layer:
 
 
 def extension() -> Extension:
-    limited = [] if FREE_THREADED else [("Py_LIMITED_API", f"0x{ABI_FLOOR[0]:08X}")]
+    macros = [] if FREE_THREADED else [("Py_LIMITED_API", f"0x{ABI_FLOOR[0]:08X}")]
+    if MACOS:
+        macros.append(("MACHOOL_VERSION", f'"{VERSION}"'))
     return Extension(
         "machool._machool",
         sources=sources("csrc/_machool", *(["csrc/mach/darwin"] if MACOS else [])),
         include_dirs=[] if MACOS else [INCLUDE],
-        define_macros=limited,
+        define_macros=macros,
         py_limited_api=not FREE_THREADED,
         libraries=[] if MACOS else ["machool"],
         extra_compile_args=[*compile_args(), "-fvisibility=hidden"],
@@ -220,7 +224,7 @@ class BuildExt(build_ext):
             "libdir=${prefix}\n\n"
             "Name: machool\n"
             f"Description: {self.distribution.get_description()}\n"
-            f"Version: {self.distribution.get_version()}\n"
+            f"Version: {VERSION}\n"
             "Cflags: -I${includedir}\n"
             "Libs: -L${libdir} -Wl,-rpath,${libdir} -lmachool\n"
         )

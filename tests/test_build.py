@@ -35,7 +35,7 @@ def exported(path: Path) -> set[str]:
 
 def mapped() -> set[str]:
     """The names that the version script lists."""
-    text = re.sub(r"/\*.*?\*/|#.*", "", (ROOT / "csrc/mach/libmachool.map").read_text(), flags=re.S)
+    text = re.sub(r"#.*", "", (ROOT / "csrc/mach/libmachool.map").read_text())
     names = re.search(r"global:(.*?)local:\s*\*;", text, re.S)[1]
     return {name.strip() for name in names.split(";") if name.strip()}
 
