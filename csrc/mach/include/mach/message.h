@@ -52,26 +52,26 @@ typedef integer_t mach_msg_options_t;
 
 #define MACH_MSGH_BITS(remote, local) ((remote) | ((local) << 8))
 #define MACH_MSGH_BITS_SET_PORTS(remote, local, voucher)                                           \
-    (((remote)&MACH_MSGH_BITS_REMOTE_MASK) | (((local) << 8) & MACH_MSGH_BITS_LOCAL_MASK) |        \
+    (((remote) & MACH_MSGH_BITS_REMOTE_MASK) | (((local) << 8) & MACH_MSGH_BITS_LOCAL_MASK) |      \
      (((voucher) << 16) & MACH_MSGH_BITS_VOUCHER_MASK))
 #define MACH_MSGH_BITS_SET(remote, local, voucher, other)                                          \
     (MACH_MSGH_BITS_SET_PORTS((remote), (local), (voucher)) |                                      \
      ((other) & ~(mach_msg_bits_t)MACH_MSGH_BITS_PORTS_MASK))
 
-#define MACH_MSGH_BITS_REMOTE(bits) ((bits)&MACH_MSGH_BITS_REMOTE_MASK)
-#define MACH_MSGH_BITS_LOCAL(bits) (((bits)&MACH_MSGH_BITS_LOCAL_MASK) >> 8)
-#define MACH_MSGH_BITS_VOUCHER(bits) (((bits)&MACH_MSGH_BITS_VOUCHER_MASK) >> 16)
-#define MACH_MSGH_BITS_PORTS(bits) ((bits)&MACH_MSGH_BITS_PORTS_MASK)
+#define MACH_MSGH_BITS_REMOTE(bits) ((bits) & MACH_MSGH_BITS_REMOTE_MASK)
+#define MACH_MSGH_BITS_LOCAL(bits) (((bits) & MACH_MSGH_BITS_LOCAL_MASK) >> 8)
+#define MACH_MSGH_BITS_VOUCHER(bits) (((bits) & MACH_MSGH_BITS_VOUCHER_MASK) >> 16)
+#define MACH_MSGH_BITS_PORTS(bits) ((bits) & MACH_MSGH_BITS_PORTS_MASK)
 #define MACH_MSGH_BITS_OTHER(bits) ((bits) & ~(mach_msg_bits_t)MACH_MSGH_BITS_PORTS_MASK)
 
 #define MACH_MSGH_BITS_HAS_REMOTE(bits) (MACH_MSGH_BITS_REMOTE(bits) != MACH_MSGH_BITS_ZERO)
 #define MACH_MSGH_BITS_HAS_LOCAL(bits) (MACH_MSGH_BITS_LOCAL(bits) != MACH_MSGH_BITS_ZERO)
 #define MACH_MSGH_BITS_HAS_VOUCHER(bits) (MACH_MSGH_BITS_VOUCHER(bits) != MACH_MSGH_BITS_ZERO)
-#define MACH_MSGH_BITS_IS_COMPLEX(bits) (((bits)&MACH_MSGH_BITS_COMPLEX) != MACH_MSGH_BITS_ZERO)
+#define MACH_MSGH_BITS_IS_COMPLEX(bits) (((bits) & MACH_MSGH_BITS_COMPLEX) != MACH_MSGH_BITS_ZERO)
 #define MACH_MSGH_BITS_RAISED_IMPORTANCE(bits)                                                     \
-    (((bits)&MACH_MSGH_BITS_RAISEIMP) != MACH_MSGH_BITS_ZERO)
+    (((bits) & MACH_MSGH_BITS_RAISEIMP) != MACH_MSGH_BITS_ZERO)
 #define MACH_MSGH_BITS_HOLDS_IMPORTANCE_ASSERTION(bits)                                            \
-    (((bits)&MACH_MSGH_BITS_IMPHOLDASRT) != MACH_MSGH_BITS_ZERO)
+    (((bits) & MACH_MSGH_BITS_IMPHOLDASRT) != MACH_MSGH_BITS_ZERO)
 
 /*
  * Dispositions: what becomes of the sender's right, and what the receiver gets of it. MOVE takes the
@@ -94,7 +94,7 @@ typedef unsigned int mach_msg_type_name_t;
 #define MACH_MSG_TYPE_DISPOSE_SEND 25
 #define MACH_MSG_TYPE_DISPOSE_SEND_ONCE 26
 #define MACH_MSG_TYPE_LAST 22
-#define MACH_MSG_TYPE_POLYMORPHIC ((mach_msg_type_name_t)-1)
+#define MACH_MSG_TYPE_POLYMORPHIC ((mach_msg_type_name_t) - 1)
 
 #define MACH_MSG_TYPE_PORT_RECEIVE MACH_MSG_TYPE_MOVE_RECEIVE
 #define MACH_MSG_TYPE_PORT_SEND MACH_MSG_TYPE_MOVE_SEND
@@ -386,18 +386,8 @@ typedef union {
 #define MAX_TRAILER_SIZE ((mach_msg_size_t)sizeof(mach_msg_max_trailer_t))
 
 /* The sender that messages made by the layer itself name. */
-#define KERNEL_SECURITY_TOKEN_VALUE                                                                \
-    {                                                                                              \
-        {                                                                                          \
-            0, 1                                                                                   \
-        }                                                                                          \
-    }
-#define KERNEL_AUDIT_TOKEN_VALUE                                                                   \
-    {                                                                                              \
-        {                                                                                          \
-            0, 0, 0, 0, 0, 0, 0, 0                                                                 \
-        }                                                                                          \
-    }
+#define KERNEL_SECURITY_TOKEN_VALUE {{0, 1}}
+#define KERNEL_AUDIT_TOKEN_VALUE {{0, 0, 0, 0, 0, 0, 0, 0}}
 
 /* Sizes of messages are multiples of a word. */
 #define round_msg(x) (((mach_msg_size_t)(x) + sizeof(natural_t) - 1) & ~(sizeof(natural_t) - 1))
@@ -448,19 +438,23 @@ typedef union {
 #define MACH_RCV_TRAILER_AV 7
 #define MACH_RCV_TRAILER_LABELS 8
 
-#define MACH_RCV_TRAILER_TYPE(x) (((x)&0xf) << 28)
-#define MACH_RCV_TRAILER_ELEMENTS(x) (((x)&0xf) << 24)
+#define MACH_RCV_TRAILER_TYPE(x) (((x) & 0xf) << 28)
+#define MACH_RCV_TRAILER_ELEMENTS(x) (((x) & 0xf) << 24)
 #define MACH_RCV_TRAILER_MASK ((0xf << 24))
 #define GET_RCV_ELEMENTS(y) (((y) >> 24) & 0xf)
 
 #define REQUESTED_TRAILER_SIZE_NATIVE(y)                                                           \
-    ((mach_msg_trailer_size_t)(                                                                    \
-        GET_RCV_ELEMENTS(y) == MACH_RCV_TRAILER_NULL     ? sizeof(mach_msg_trailer_t)              \
-        : GET_RCV_ELEMENTS(y) == MACH_RCV_TRAILER_SEQNO  ? sizeof(mach_msg_seqno_trailer_t)        \
-        : GET_RCV_ELEMENTS(y) == MACH_RCV_TRAILER_SENDER ? sizeof(mach_msg_security_trailer_t)     \
-        : GET_RCV_ELEMENTS(y) == MACH_RCV_TRAILER_AUDIT  ? sizeof(mach_msg_audit_trailer_t)        \
-        : GET_RCV_ELEMENTS(y) == MACH_RCV_TRAILER_CTX    ? sizeof(mach_msg_context_trailer_t)      \
-                                                         : sizeof(mach_msg_max_trailer_t)))
+    ((mach_msg_trailer_size_t)(GET_RCV_ELEMENTS(y) == MACH_RCV_TRAILER_NULL                        \
+                                   ? sizeof(mach_msg_trailer_t)                                    \
+                               : GET_RCV_ELEMENTS(y) == MACH_RCV_TRAILER_SEQNO                     \
+                                   ? sizeof(mach_msg_seqno_trailer_t)                              \
+                               : GET_RCV_ELEMENTS(y) == MACH_RCV_TRAILER_SENDER                    \
+                                   ? sizeof(mach_msg_security_trailer_t)                           \
+                               : GET_RCV_ELEMENTS(y) == MACH_RCV_TRAILER_AUDIT                     \
+                                   ? sizeof(mach_msg_audit_trailer_t)                              \
+                               : GET_RCV_ELEMENTS(y) == MACH_RCV_TRAILER_CTX                       \
+                                   ? sizeof(mach_msg_context_trailer_t)                            \
+                                   : sizeof(mach_msg_max_trailer_t)))
 #define REQUESTED_TRAILER_SIZE(y) REQUESTED_TRAILER_SIZE_NATIVE(y)
 
 /* What mach_msg returns: kern_return_t's type, other values. */

@@ -26,7 +26,7 @@ typedef mach_port_t *mach_port_array_t;
 
 /* A name is an index and a generation, so that a name let go of is not used again at once. */
 #define MACH_PORT_INDEX(name) ((name) >> 8)
-#define MACH_PORT_GEN(name) (((name)&0xff) << 24)
+#define MACH_PORT_GEN(name) (((name) & 0xff) << 24)
 #define MACH_PORT_MAKE(index, gen) (((index) << 8) | ((gen) >> 24))
 
 /* The kinds of right, to ask for one kind. */
@@ -141,8 +141,7 @@ typedef int mach_port_flavor_t;
 
 /* Their sizes in words. */
 #define MACH_PORT_LIMITS_INFO_COUNT ((natural_t)(sizeof(mach_port_limits_t) / sizeof(natural_t)))
-#define MACH_PORT_RECEIVE_STATUS_COUNT                                                             \
-    ((natural_t)(sizeof(mach_port_status_t) / sizeof(natural_t)))
+#define MACH_PORT_RECEIVE_STATUS_COUNT ((natural_t)(sizeof(mach_port_status_t) / sizeof(natural_t)))
 #define MACH_PORT_DNREQUESTS_SIZE_COUNT 1
 #define MACH_PORT_INFO_EXT_COUNT ((natural_t)(sizeof(mach_port_info_ext_t) / sizeof(natural_t)))
 #define MACH_PORT_GUARD_INFO_COUNT ((natural_t)(sizeof(mach_port_guard_info_t) / sizeof(natural_t)))

@@ -7,12 +7,12 @@
 #include <mach/kern_return.h>
 #include <mach/machine/vm_types.h>
 
-#define VM_FLAGS_FIXED 0x00000000        /* at the address given, if that is free */
-#define VM_FLAGS_ANYWHERE 0x00000001     /* wherever there is room; the address given is ignored */
-#define VM_FLAGS_PURGABLE 0x00000002     /* accepted; the layer never purges */
-#define VM_FLAGS_4GB_CHUNK 0x00000004    /* accepted */
-#define VM_FLAGS_RANDOM_ADDR 0x00000008  /* accepted; placement is the system's */
-#define VM_FLAGS_NO_CACHE 0x00000010     /* accepted */
+#define VM_FLAGS_FIXED 0x00000000       /* at the address given, if that is free */
+#define VM_FLAGS_ANYWHERE 0x00000001    /* wherever there is room; the address given is ignored */
+#define VM_FLAGS_PURGABLE 0x00000002    /* accepted; the layer never purges */
+#define VM_FLAGS_4GB_CHUNK 0x00000004   /* accepted */
+#define VM_FLAGS_RANDOM_ADDR 0x00000008 /* accepted; placement is the system's */
+#define VM_FLAGS_NO_CACHE 0x00000010    /* accepted */
 #define VM_FLAGS_RESILIENT_CODESIGN 0x00000020
 #define VM_FLAGS_RESILIENT_MEDIA 0x00000040
 #define VM_FLAGS_PERMANENT 0x00000080
