@@ -1,0 +1,311 @@
+/* See wire_channel.h. */
+#include "wire/wire_channel.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct wire_fds { /* descriptors of one datagram, waiting for their entry */
+    struct util_link link;
+    uint64_t token;
+    unsigned count, given;
+    bool lost;
+    int fds[];
+};
+
+struct wire_channel *wire_channel_new(int take_fd, struct lane *take_lane)
+{
+    struct wire_channel *channel = calloc(1, sizeof *channel);
+    if (!channel) {
+        close(take_fd);
+        lane_deinit(take_lane);
+        return NULL;
+    }
+    channel->watch.kind = IPC_WATCH_CHANNEL;
+    channel->refs = 1;
+    channel->fd = take_fd;
+    channel->lane = *take_lane;
+    *take_lane = (struct lane){0};
+    util_list_init(&channel->in_task);
+    util_list_init(&channel->in_peer);
+    util_list_init(&channel->hot);
+    util_list_init(&channel->fds);
+    util_list_init(&channel->waiters);
+    return channel;
+}
+
+struct wire_channel *wire_channel_ref(struct wire_channel *channel)
+{
+    channel->refs++;
+    return channel;
+}
+
+static void free_fds(struct wire_fds *fds)
+{
+    for (unsigned i = fds->given; i < fds->count; i++)
+        close(fds->fds[i]);
+    util_list_remove(&fds->link);
+    free(fds);
+}
+
+void wire_channel_unref(struct wire_channel *channel)
+{
+    if (!channel || --channel->refs > 0)
+        return;
+    free(channel->slots.sent);
+    free(channel->slots.taken);
+    free(channel);
+}
+
+void wire_channel_forget_fds(struct wire_channel *channel)
+{
+    UTIL_LIST_EACH(at, after, &channel->fds) free_fds(UTIL_CONTAINER(at, struct wire_fds, link));
+}
+
+void wire_channel_close(struct wire_channel *channel)
+{
+    if (channel->closed)
+        return;
+    channel->closed = true;
+    ipc_engine_unwatch(channel->fd, &channel->watch);
+    ipc_engine_cool(channel);
+    close(channel->fd);
+    channel->fd = -1;
+    lane_deinit(&channel->lane);
+    wire_channel_forget_fds(channel);
+    util_list_remove(&channel->in_task);
+    util_list_remove(&channel->in_peer);
+    ipc_engine_wake_all(&channel->waiters);
+    wire_channel_unref(channel);
+}
+
+int wire_channel_reserve(struct wire_channel *channel, size_t payload, void **ret_payload)
+{
+    if (channel->closed || channel->broken || channel->ended)
+        return -EPIPE;
+    int r = lane_reserve(&channel->lane.out, payload, ret_payload);
+    if (r == -EBADMSG) {
+        channel->broken = true;
+        r = -EPIPE;
+    }
+    return r;
+}
+
+void wire_channel_ring(struct wire_channel *channel)
+{
+    /* A full socket is as good as a bell, and a dead peer needs none: no result matters. */
+    const struct wire_datagram bell = {.kind = WIRE_BELL};
+    (void)os_send(channel->fd, &bell, WIRE_DATAGRAM_SHORT, NULL, 0, false);
+}
+
+void wire_channel_commit(struct wire_channel *channel, enum wire_kind kind, size_t payload)
+{
+    channel->said_bye = kind == WIRE_BYE;
+    channel->frozen = kind == WIRE_BYE_OK;
+    if (lane_commit(&channel->lane.out, (uint16_t)kind, payload))
+        wire_channel_ring(channel);
+}
+
+int wire_channel_publish(struct wire_channel *channel, enum wire_kind kind, const void *payload,
+                         size_t size)
+{
+    void *at;
+    int r = wire_channel_reserve(channel, size, &at);
+    if (r < 0)
+        return r;
+    if (size)
+        memcpy(at, payload, size);
+    wire_channel_commit(channel, kind, size);
+    return 0;
+}
+
+int wire_channel_send_fds(struct wire_channel *channel, const int *borrow_fds, unsigned count,
+                          uint64_t *ret_token)
+{
+    uint64_t token = ++channel->token;
+    for (unsigned sent = 0; sent < count;) {
+        unsigned part = count - sent < OS_FD_MAX ? count - sent : OS_FD_MAX;
+        const struct wire_datagram datagram = {.kind = WIRE_FDS, .count = part, .token = token};
+        int r = os_send(channel->fd, &datagram, WIRE_DATAGRAM_SHORT, borrow_fds + sent, part,
+                        false);
+        if (r < 0)
+            return r; /* those already sent bear a token that no entry will name */
+        sent += part;
+    }
+    *ret_token = token;
+    return 0;
+}
+
+/* Keeps the descriptors of one WIRE_FDS datagram until their entry asks for them. */
+static void keep_fds(struct wire_channel *channel, const struct wire_datagram *datagram,
+                     struct os_received *received)
+{
+    struct wire_fds *fds = calloc(1, sizeof *fds + received->count * sizeof(int));
+    if (!fds) {
+        os_fd_close_all(received->fds, received->count);
+        channel->broken = true; /* their entry can no longer be delivered whole */
+        return;
+    }
+    util_list_init(&fds->link);
+    fds->token = datagram->token;
+    fds->count = received->count;
+    fds->lost = received->lost;
+    memcpy(fds->fds, received->fds, received->count * sizeof(int));
+    util_list_append(&channel->fds, &fds->link);
+}
+
+/* Takes one datagram. 1 taken, 0 nothing more for now. */
+static int read_datagram(struct wire_channel *channel, wire_welcome *welcome)
+{
+    struct wire_datagram datagram;
+    size_t size;
+    int r = os_peek(channel->fd, &datagram, sizeof datagram, &size);
+    if (r <= 0) {
+        channel->ended |= r == 0 || (r != -EAGAIN && r != -ENOMEM && r != -ENOBUFS);
+        return 0;
+    }
+    if (wire_datagram_check(&datagram, size) < 0) {
+        channel->broken = true;
+        return 0;
+    }
+    if (datagram.kind == WIRE_FDS && !os_fd_headroom(datagram.count)) {
+        channel->starved = true;
+        return 0;
+    }
+    struct os_received received;
+    r = os_receive(channel->fd, &datagram, sizeof datagram, &received);
+    if (r <= 0)
+        return 0;
+    if (datagram.kind == WIRE_FDS) {
+        keep_fds(channel, &datagram, &received);
+        return 1;
+    }
+    os_fd_close_all(received.fds, received.count);
+    if (datagram.kind == WIRE_WELCOME || datagram.kind == WIRE_ANSWER)
+        welcome(channel, &datagram, &received);
+    else if (datagram.kind != WIRE_BELL && datagram.kind != WIRE_REFUSED)
+        channel->broken = true;
+    return 1;
+}
+
+void wire_channel_read_socket(struct wire_channel *channel, wire_welcome *welcome)
+{
+    channel->starved = false;
+    while (!channel->ended && !channel->broken && !channel->closed &&
+           read_datagram(channel, welcome) == 1)
+        ;
+}
+
+/* Moves descriptors with that token from the kept datagrams; older ones were never claimed. */
+static unsigned collect(struct wire_channel *channel, uint64_t token, unsigned count, int *fds,
+                        bool *lost)
+{
+    unsigned have = 0;
+    UTIL_LIST_EACH(at, after, &channel->fds)
+    {
+        struct wire_fds *kept = UTIL_CONTAINER(at, struct wire_fds, link);
+        if (kept->token > token || have == count)
+            break;
+        if (kept->token == token) {
+            *lost |= kept->lost;
+            while (kept->given < kept->count && have < count)
+                fds[have++] = kept->fds[kept->given++];
+        }
+        if (kept->given == kept->count || kept->token < token)
+            free_fds(kept);
+    }
+    return have;
+}
+
+/* How many descriptors with that token have arrived. */
+static unsigned arrived(const struct wire_channel *channel, uint64_t token, bool *lost)
+{
+    unsigned count = 0;
+    UTIL_LIST_EACH(at, after, &channel->fds)
+    {
+        struct wire_fds *kept = UTIL_CONTAINER(at, struct wire_fds, link);
+        if (kept->token == token) {
+            count += kept->count - kept->given;
+            *lost |= kept->lost;
+        }
+    }
+    return count;
+}
+
+int wire_channel_take_fds(struct wire_channel *channel, uint64_t token, unsigned count,
+                          int *ret_fds, wire_welcome *welcome)
+{
+    bool lost = false;
+    if (arrived(channel, token, &lost) < count && !lost) {
+        wire_channel_read_socket(channel, welcome);
+        if (arrived(channel, token, &lost) < count && !lost)
+            return channel->starved ? -EMFILE : -EBADMSG;
+    }
+    unsigned have = collect(channel, token, count, ret_fds, &lost);
+    if (have == count)
+        return 0;
+    os_fd_close_all(ret_fds, have);
+    return -ENOENT;
+}
+
+bool wire_channel_gone(struct wire_channel *channel)
+{
+    char byte;
+    size_t size;
+    if (channel->closed || channel->ended || channel->broken)
+        return true;
+    return os_peek(channel->fd, &byte, sizeof byte, &size) == 0;
+}
+
+static bool slot_idle(const struct wire_channel *channel, uint32_t slot)
+{
+    return !channel->slots.taken[slot] && wire_channel_slot_in_flight(channel, slot) == 0;
+}
+
+int wire_channel_slot_take(struct wire_channel *channel, uint32_t *ret_slot)
+{
+    struct wire_slots *slots = &channel->slots;
+    uint32_t slot = slots->used;
+    if (slot == slots->size || slot >= LANE_CREDITS) {
+        for (uint32_t i = 0; i < slots->used; i++) { /* only when the table would have to grow */
+            if (slot_idle(channel, i)) {
+                slots->taken[i] = true;
+                *ret_slot = i;
+                return 0;
+            }
+        }
+        if (slot >= LANE_CREDITS)
+            return -ENOSPC;
+        uint32_t size = slots->size ? slots->size * 2 : 16;
+        uint32_t *sent = realloc(slots->sent, size * sizeof *sent);
+        if (sent)
+            slots->sent = sent;
+        bool *taken = realloc(slots->taken, size * sizeof *taken);
+        if (taken)
+            slots->taken = taken;
+        if (!sent || !taken)
+            return -ENOMEM;
+        slots->size = size;
+    }
+    slots->sent[slot] = lane_credit_returned(&channel->lane.out, slot);
+    slots->taken[slot] = true;
+    slots->used++;
+    *ret_slot = slot;
+    return 0;
+}
+
+void wire_channel_slot_give(struct wire_channel *channel, uint32_t slot)
+{
+    if (slot < channel->slots.used)
+        channel->slots.taken[slot] = false;
+}
+
+uint32_t wire_channel_slot_in_flight(const struct wire_channel *channel, uint32_t slot)
+{
+    if (channel->closed)
+        return 0;
+    /* A reader that returns more than it got only cheats itself of its own limit. */
+    uint32_t flight = channel->slots.sent[slot] - lane_credit_returned(&channel->lane.out, slot);
+    return flight > UINT32_MAX / 2 ? 0 : flight;
+}

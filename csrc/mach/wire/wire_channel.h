@@ -1,0 +1,93 @@
+/* A channel: one connected socket and its lane, between two tasks.
+ *
+ * Entries travel in the lane, always; the socket carries descriptors (sent just before the entry
+ * that counts them, and tied to it by a token, so that an entry never published cannot shift the
+ * others), bells, WELCOME, and by its end the death of the task.
+ *
+ * States: open; ended (recv gave 0, the ring may still hold entries); broken (the peer broke the
+ * rules: as good as ended); closed (socket and lane gone, the struct lives on while messages in
+ * queues refer to it). `starved` says that descriptors wait in the socket which this process has
+ * no room for.
+ *
+ * Locks: the task lock. */
+#ifndef MACHOOL_WIRE_CHANNEL_H
+#define MACHOOL_WIRE_CHANNEL_H
+
+#include "ipc/ipc_engine.h"
+#include "os/os_fd.h"
+#include "util/util_list.h"
+#include "wire/wire_format.h"
+#include "wire/wire_lane.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct ipc_peer;
+
+struct wire_slots { /* the sender's side of queue limits: one slot for each port it sends to */
+    uint32_t *sent; /* messages that took the slot */
+    bool *taken;
+    uint32_t used, size;
+};
+
+struct wire_channel {
+    struct ipc_watch watch; /* first */
+    uint32_t refs;
+    int fd;
+    struct lane lane;
+    struct util_link in_task, in_peer, hot;
+    struct ipc_peer *peer;
+    bool ended, broken, closed, starved, armed;
+    bool said_bye;           /* our last entry was BYE */
+    bool frozen;             /* our last entry was BYE_OK: nothing more unless the peer goes on */
+    struct util_id alias;    /* of a look-up that was not answered in time */
+    uint64_t token;          /* of the last descriptors sent */
+    struct util_link fds;    /* struct wire_fds: received, not yet asked for */
+    struct util_link waiters; /* struct ipc_waiter: senders that wait for room or a slot */
+    struct wire_slots slots;
+};
+
+/* A channel over a connected socket and a lane, both taken; refs 1 for being open. NULL: no
+ * memory, then both are released. */
+struct wire_channel *wire_channel_new(int take_fd, struct lane *take_lane);
+struct wire_channel *wire_channel_ref(struct wire_channel *channel);
+void wire_channel_unref(struct wire_channel *channel);
+/* Closes socket and lane and wakes waiters; drops the reference for being open. */
+void wire_channel_close(struct wire_channel *channel);
+
+/* Room for an entry; results as lane_reserve; -EPIPE on a channel that is closed or broken. */
+int wire_channel_reserve(struct wire_channel *channel, size_t payload, void **ret_payload);
+/* Publishes it and rings if the reader asked. */
+void wire_channel_commit(struct wire_channel *channel, enum wire_kind kind, size_t payload);
+/* Both, for a small entry that must not wait (control entries). 0 or -errno. */
+int wire_channel_publish(struct wire_channel *channel, enum wire_kind kind, const void *payload,
+                         size_t size);
+/* Sends descriptors for the entry that will bear *ret_token. 0, or -EAGAIN, -ETOOMANYREFS, ...;
+ * the caller keeps its descriptors. */
+int wire_channel_send_fds(struct wire_channel *channel, const int *borrow_fds, unsigned count,
+                          uint64_t *ret_token);
+void wire_channel_ring(struct wire_channel *channel);
+
+/* Reads the socket until it is empty. WELCOME and a late ANSWER go to `welcome`. Sets ended, starved, broken. */
+typedef void wire_welcome(struct wire_channel *channel, const struct wire_datagram *datagram,
+                          const struct os_received *received);
+void wire_channel_read_socket(struct wire_channel *channel, wire_welcome *welcome);
+/* Exactly `count` descriptors that came with that token, owned by the caller. 0, -EMFILE (they
+ * are still in the socket), -EBADMSG (the peer lied) or -ENOENT (lost in the kernel). */
+int wire_channel_take_fds(struct wire_channel *channel, uint64_t token, unsigned count,
+                          int *ret_fds, wire_welcome *welcome);
+
+/* Closes received descriptors that no entry has asked for (forked child). */
+void wire_channel_forget_fds(struct wire_channel *channel);
+
+/* Whether the other side is known to be gone, looking at the socket. */
+bool wire_channel_gone(struct wire_channel *channel);
+
+/* A slot for a port. 0, or -ENOMEM / -ENOSPC. */
+int wire_channel_slot_take(struct wire_channel *channel, uint32_t *ret_slot);
+/* The port needs it no longer; it is reused once its messages have left their queue. */
+void wire_channel_slot_give(struct wire_channel *channel, uint32_t slot);
+/* Messages that took the slot and have not left their port. */
+uint32_t wire_channel_slot_in_flight(const struct wire_channel *channel, uint32_t slot);
+
+#endif

@@ -1,0 +1,120 @@
+/* See wire_format.h. */
+#include "wire/wire_format.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define TYPE_SEND 17      /* MACH_MSG_TYPE_MOVE_SEND; this file knows no public header */
+#define TYPE_SEND_ONCE 18 /* MACH_MSG_TYPE_MOVE_SEND_ONCE */
+
+size_t wire_padded(size_t size)
+{
+    return (size + 7) & ~(size_t)7;
+}
+
+size_t wire_message_size(uint32_t descriptors, uint32_t inline_size, size_t ool)
+{
+    return sizeof(struct wire_message) + (size_t)descriptors * sizeof(struct wire_descriptor) +
+           wire_padded(inline_size) + ool;
+}
+
+static bool right_valid(const struct wire_right *right)
+{
+    if (right->how > WIRE_RIGHT_END)
+        return false;
+    if (right->how <= WIRE_RIGHT_DEAD)
+        return true;
+    return (right->type == TYPE_SEND || right->type == TYPE_SEND_ONCE) &&
+           !util_id_is_none(right->id);
+}
+
+/* Checks one descriptor and adds up what it needs of OOL bytes and of descriptors. */
+static bool descriptor_valid(const struct wire_descriptor *d, size_t *ool, uint32_t *fds)
+{
+    switch (d->how) {
+    case WIRE_DESCRIPTOR_PORT:
+        *fds += d->right.how == WIRE_RIGHT_END;
+        return right_valid(&d->right);
+    case WIRE_DESCRIPTOR_EMPTY:
+        return d->size == 0;
+    case WIRE_DESCRIPTOR_BYTES:
+        if (d->size == 0 || __builtin_add_overflow(*ool, wire_padded(d->size), ool))
+            return false;
+        return true;
+    case WIRE_DESCRIPTOR_OBJECT:
+        *fds += 1;
+        return d->size != 0;
+    default:
+        return false;
+    }
+}
+
+int wire_message_read(const void *buffer, size_t size, struct wire_message_view *ret_view)
+{
+    struct wire_message_view view;
+    if (size < sizeof view.head)
+        return -EBADMSG;
+    memcpy(&view.head, buffer, sizeof view.head);
+    size_t left = size - sizeof view.head;
+    const uint8_t *at = (const uint8_t *)buffer + sizeof view.head;
+
+    if (view.head.descriptors > left / sizeof(struct wire_descriptor))
+        return -EBADMSG;
+    view.descriptors = (const struct wire_descriptor *)(const void *)at;
+    size_t used = (size_t)view.head.descriptors * sizeof(struct wire_descriptor);
+    at += used;
+    left -= used;
+    if (wire_padded(view.head.inline_size) > left || view.head.inline_size % 4)
+        return -EBADMSG;
+    view.inline_bytes = at;
+    view.ool_bytes = at + wire_padded(view.head.inline_size);
+    left -= wire_padded(view.head.inline_size);
+
+    size_t ool = 0;
+    uint32_t fds = view.head.reply.how == WIRE_RIGHT_END;
+    if (!right_valid(&view.head.reply))
+        return -EBADMSG;
+    for (uint32_t i = 0; i < view.head.descriptors; i++) {
+        if (!descriptor_valid(&view.descriptors[i], &ool, &fds))
+            return -EBADMSG;
+    }
+    if (ool > left || fds != view.head.fds || util_id_is_none(view.head.destination))
+        return -EBADMSG;
+    *ret_view = view;
+    return 0;
+}
+
+int wire_count_read(const void *buffer, size_t size, struct wire_count *ret_count)
+{
+    if (size < sizeof *ret_count)
+        return -EBADMSG;
+    memcpy(ret_count, buffer, sizeof *ret_count);
+    return util_id_is_none(ret_count->id) || ret_count->count > INT32_MAX ? -EBADMSG : 0;
+}
+
+int wire_spill_read(const void *buffer, size_t size, struct wire_spill *ret_spill)
+{
+    if (size < sizeof *ret_spill)
+        return -EBADMSG;
+    memcpy(ret_spill, buffer, sizeof *ret_spill);
+    return ret_spill->fds == 0 ? -EBADMSG : 0;
+}
+
+size_t wire_datagram_size(uint32_t kind)
+{
+    return kind == WIRE_BELL || kind == WIRE_FDS ? WIRE_DATAGRAM_SHORT
+                                                 : sizeof(struct wire_datagram);
+}
+
+int wire_datagram_check(struct wire_datagram *datagram, size_t size)
+{
+    if (size < WIRE_DATAGRAM_SHORT || datagram->kind == 0 || datagram->kind >= WIRE_DATAGRAM_END ||
+        size != wire_datagram_size(datagram->kind))
+        return -EBADMSG;
+    if (size == WIRE_DATAGRAM_SHORT)
+        return 0;
+    if (datagram->version != WIRE_VERSION || datagram->address_size > sizeof datagram->address)
+        return -EBADMSG;
+    datagram->name[WIRE_NAME_MAX] = 0;
+    return 0;
+}

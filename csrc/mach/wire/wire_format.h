@@ -1,0 +1,147 @@
+/* What travels between two tasks: the layouts of ring entries and of socket datagrams, and the
+ * bounds-checked reading of both. Pure: no I/O, no allocation, no locks.
+ *
+ * Both ends are on one machine and run the same version, so fields are in native order and
+ * layout; the version number in HELLO, LOOKUP and INTRO refuses anything else. Everything read
+ * here was written by a peer and is hostile until one of these functions has accepted it. A
+ * reader works on a private copy, never on shared memory. */
+#ifndef MACHOOL_WIRE_FORMAT_H
+#define MACHOOL_WIRE_FORMAT_H
+
+#include "util/util_id.h"
+#include "wire/wire_lane.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define WIRE_VERSION 1u
+
+/* ---- rights ---------------------------------------------------------------------------- */
+
+enum wire_right_how {
+    WIRE_RIGHT_NULL, /* MACH_PORT_NULL */
+    WIRE_RIGHT_DEAD, /* MACH_PORT_DEAD: the port died before the message left */
+    WIRE_RIGHT_OWN,  /* to a port (or send-once right) of the sender: counted by it */
+    WIRE_RIGHT_HOME, /* to a port of the receiver: it comes home */
+    WIRE_RIGHT_END,  /* to a third task's port: the next descriptor is an end connected to it */
+};
+
+struct wire_right {
+    struct util_id id;
+    struct util_id task; /* END: the owner, as the passer knows it */
+    uint8_t how;         /* enum wire_right_how */
+    uint8_t type;        /* as delivered: MACH_MSG_TYPE_MOVE_SEND or _MOVE_SEND_ONCE */
+    uint16_t unused;
+    uint32_t limit;      /* the port's queue limit, as the passer knows it */
+};
+
+/* ---- ring entries ---------------------------------------------------------------------- */
+
+enum wire_kind {
+    WIRE_MESSAGE = LANE_FIRST_PAYLOAD, /* struct wire_message, descriptors, inline, OOL bytes */
+    WIRE_SPILL,                        /* struct wire_spill: a message too large for the ring */
+    WIRE_CLAIM,                        /* struct wire_count: I hold this right now (was: an end) */
+    WIRE_RELEASE,                      /* struct wire_count: I gave back that many */
+    WIRE_DEAD,                         /* struct wire_count: that port of mine has died */
+    WIRE_LIMIT,                        /* struct wire_count: that port's new queue limit */
+    WIRE_BYE,                          /* nothing: I hold nothing of yours, may we end? */
+    WIRE_BYE_OK,                       /* nothing: neither do I, and I shall publish no more */
+    WIRE_KIND_END,
+};
+
+struct wire_message {
+    struct util_id destination;
+    uint64_t token;         /* of the datagrams that bring `fds` descriptors; 0: none */
+    struct wire_right reply;
+    uint32_t bits;          /* MACH_MSGH_BITS_COMPLEX or 0 */
+    int32_t msgh_id;
+    uint32_t voucher;       /* raw value that crosses unchanged (S94) */
+    uint32_t credit;        /* the sender's slot for this port; LANE_NO_CREDIT: none */
+    uint32_t descriptors;   /* struct wire_descriptor that follow */
+    uint32_t inline_size;   /* bytes that follow them */
+    uint32_t fds;
+    uint32_t unused;
+};
+
+enum wire_descriptor_how { WIRE_DESCRIPTOR_PORT, WIRE_DESCRIPTOR_EMPTY, WIRE_DESCRIPTOR_BYTES, WIRE_DESCRIPTOR_OBJECT };
+
+struct wire_descriptor {
+    struct wire_right right; /* PORT */
+    uint8_t how;             /* enum wire_descriptor_how */
+    uint8_t type;            /* mach_msg_descriptor_type_t */
+    uint8_t copy;            /* as sent: echoed to the receiver (S46) */
+    uint8_t unused;
+    uint32_t size;           /* bytes of out-of-line memory */
+    uint32_t page_offset;    /* where its first byte lies in its page (S43, S44) */
+    uint32_t unused2;
+};
+
+struct wire_spill {
+    uint64_t token; /* of the datagrams; the first descriptor holds the WIRE_MESSAGE payload */
+    uint64_t size;
+    uint32_t fds;   /* of the spill itself and of the message in it */
+    uint32_t credit;
+};
+
+struct wire_count {
+    struct util_id id;
+    uint64_t count;
+};
+
+/* A message split into its parts; pointers lead into the checked buffer. */
+struct wire_message_view {
+    struct wire_message head;
+    const struct wire_descriptor *descriptors;
+    const uint8_t *inline_bytes;
+    const uint8_t *ool_bytes; /* payloads of BYTES descriptors, in order, each padded to 8 */
+};
+
+/* Bytes of a message with these parts; `ool` counts padded BYTES payloads. */
+size_t wire_message_size(uint32_t descriptors, uint32_t inline_size, size_t ool);
+size_t wire_padded(size_t size); /* to 8 */
+
+/* Checks a WIRE_MESSAGE payload (8-byte aligned private memory) whole: counts, lengths, kinds,
+ * and that the descriptors it needs are the descriptors it names. 0 or -EBADMSG. */
+int wire_message_read(const void *buffer, size_t size, struct wire_message_view *ret_view);
+
+int wire_count_read(const void *buffer, size_t size, struct wire_count *ret_count);
+int wire_spill_read(const void *buffer, size_t size, struct wire_spill *ret_spill);
+
+/* ---- datagrams ------------------------------------------------------------------------- */
+
+enum wire_datagram_kind {
+    WIRE_BELL = 1, /* look at the ring */
+    WIRE_FDS,      /* `count` descriptors for the entry with `token` */
+    WIRE_INTRO,    /* this end stands for one right to `id` */
+    WIRE_LOOKUP,   /* the same by `name`; `id` is the looker's own name for it until answered */
+    WIRE_ANSWER,   /* to LOOKUP: port `id` of task `task`, queue limit `limit` */
+    WIRE_REFUSED,  /* to LOOKUP: `count` is a bootstrap code */
+    WIRE_HELLO,    /* this end becomes a channel of `task`; brings the lane; credentials */
+    WIRE_WELCOME,  /* to HELLO: I am `task`; credentials */
+    WIRE_DATAGRAM_END,
+};
+
+#define WIRE_NAME_MAX 128
+
+struct wire_datagram {
+    uint32_t kind;
+    uint32_t count;
+    uint64_t token;
+    /* BELL and FDS end here */
+    uint32_t version;
+    uint32_t limit;
+    struct util_id id;
+    struct util_id task;
+    uint32_t address_size; /* HELLO, WELCOME: the sender's listener, a struct sockaddr_un */
+    char address[110];
+    char name[WIRE_NAME_MAX + 2]; /* LOOKUP, NUL-terminated */
+};
+
+#define WIRE_DATAGRAM_SHORT 16u
+
+/* Bytes to send for a datagram of that kind. */
+size_t wire_datagram_size(uint32_t kind);
+/* Checks a datagram of `size` bytes in place; NUL-terminates its name. 0 or -EBADMSG. */
+int wire_datagram_check(struct wire_datagram *datagram, size_t size);
+
+#endif
