@@ -1,0 +1,238 @@
+/* Copyin: a user's message becomes a kmsg (see ipc_kmsg.h).
+ *
+ * Order, as XNU has it: sizes and kinds of all descriptors are checked before any right is
+ * touched (S33); then the header's rights, both or none (S119, S120); then the descriptors in
+ * array order (S26). A descriptor that fails after that destroys what was taken so far, header
+ * rights included, and leaves the later ones alone (S31). */
+#include "ipc/ipc_kmsg.h"
+
+#include "ipc/ipc_mqueue.h"
+#include "ipc/ipc_port.h"
+#include "ipc/ipc_right.h"
+#include "ipc/ipc_space.h"
+#include "ipc/ipc_task.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define RIGHTS_MAX 16383u /* in one message (S39) */
+
+union user_descriptor {
+    mach_msg_type_descriptor_t type;
+    mach_msg_port_descriptor_t port;
+    mach_msg_ool_descriptor_t ool;
+};
+
+static size_t user_descriptor_size(mach_msg_descriptor_type_t type)
+{
+    return type == MACH_MSG_PORT_DESCRIPTOR ? sizeof(mach_msg_port_descriptor_t)
+                                            : sizeof(mach_msg_ool_descriptor_t);
+}
+
+/* Reads the user's descriptor at `at`, which may be unaligned for its type. */
+static void read_descriptor(const uint8_t *at, union user_descriptor *ret)
+{
+    memcpy(&ret->type, at, sizeof ret->type);
+    if (ret->type.type != MACH_MSG_PORT_DESCRIPTOR)
+        memcpy(&ret->ool, at, sizeof ret->ool);
+    else
+        memcpy(&ret->port, at, sizeof ret->port);
+}
+
+/* Sizes and kinds of the descriptors. On success the bytes they and their count take. */
+static mach_msg_return_t measure(const mach_msg_header_t *header, mach_msg_size_t size,
+                                 uint32_t *ret_count, uint32_t *ret_bytes)
+{
+    *ret_count = *ret_bytes = 0;
+    if (!(header->msgh_bits & MACH_MSGH_BITS_COMPLEX))
+        return MACH_MSG_SUCCESS;
+    if (size < sizeof(mach_msg_base_t))
+        return MACH_SEND_MSG_TOO_SMALL;
+    const uint8_t *start = (const uint8_t *)header, *at = start + sizeof(mach_msg_base_t);
+    const uint8_t *end = start + size;
+    uint32_t rights = 0;
+    mach_msg_body_t body;
+    memcpy(&body, header + 1, sizeof body);
+    for (uint32_t i = 0; i < body.msgh_descriptor_count; i++) {
+        union user_descriptor d;
+        if ((size_t)(end - at) < sizeof d.type)
+            return MACH_SEND_MSG_TOO_SMALL;
+        memcpy(&d.type, at, sizeof d.type);
+        if ((size_t)(end - at) < user_descriptor_size((mach_msg_descriptor_type_t)d.type.type))
+            return MACH_SEND_MSG_TOO_SMALL;
+        read_descriptor(at, &d);
+        if (d.type.type == MACH_MSG_PORT_DESCRIPTOR)
+            rights++;
+        else if (d.type.type != MACH_MSG_OOL_DESCRIPTOR &&
+                 d.type.type != MACH_MSG_OOL_VOLATILE_DESCRIPTOR)
+            return MACH_SEND_INVALID_TYPE; /* S16; OOL ports and guarded ports: DIFFERENCES */
+        else if (d.ool.copy != MACH_MSG_PHYSICAL_COPY && d.ool.copy != MACH_MSG_VIRTUAL_COPY)
+            return MACH_SEND_INVALID_TYPE; /* S15 */
+        at += user_descriptor_size((mach_msg_descriptor_type_t)d.type.type);
+    }
+    if (rights > RIGHTS_MAX)
+        return MACH_SEND_TOO_LARGE;
+    *ret_count = body.msgh_descriptor_count;
+    *ret_bytes = (uint32_t)(at - start) - (uint32_t)sizeof *header;
+    return MACH_MSG_SUCCESS;
+}
+
+static bool send_disposition(mach_msg_type_name_t type)
+{
+    return type >= MACH_MSG_TYPE_MOVE_SEND && type <= MACH_MSG_TYPE_MAKE_SEND_ONCE;
+}
+
+/* What a disposition becomes on its way. */
+static mach_msg_type_name_t delivered_type(mach_msg_type_name_t type)
+{
+    switch (type) {
+    case MACH_MSG_TYPE_MOVE_SEND:
+    case MACH_MSG_TYPE_COPY_SEND:
+    case MACH_MSG_TYPE_MAKE_SEND:
+        return MACH_MSG_TYPE_PORT_SEND;
+    case MACH_MSG_TYPE_MOVE_SEND_ONCE:
+    case MACH_MSG_TYPE_MAKE_SEND_ONCE:
+        return MACH_MSG_TYPE_PORT_SEND_ONCE;
+    case MACH_MSG_TYPE_MOVE_RECEIVE:
+        return MACH_MSG_TYPE_PORT_RECEIVE;
+    default:
+        return 0;
+    }
+}
+
+/* The header's dispositions and names, before any right is looked at (S94-S97). */
+static mach_msg_return_t check_header(const mach_msg_header_t *header)
+{
+    mach_msg_type_name_t remote = MACH_MSGH_BITS_REMOTE(header->msgh_bits);
+    mach_msg_type_name_t local = MACH_MSGH_BITS_LOCAL(header->msgh_bits);
+    if (!send_disposition(remote))
+        return MACH_SEND_INVALID_HEADER;
+    if (local == 0 ? header->msgh_local_port != MACH_PORT_NULL : !send_disposition(local))
+        return MACH_SEND_INVALID_HEADER;
+    if (MACH_MSGH_BITS_VOUCHER(header->msgh_bits) != 0)
+        return MACH_SEND_INVALID_VOUCHER;
+    if (!MACH_PORT_VALID(header->msgh_remote_port))
+        return MACH_SEND_INVALID_DEST;
+    return MACH_MSG_SUCCESS;
+}
+
+/* Destination and reply that name one and the same right (S120). */
+static mach_msg_return_t check_shared(const mach_msg_header_t *header)
+{
+    mach_msg_type_name_t remote = MACH_MSGH_BITS_REMOTE(header->msgh_bits);
+    mach_msg_type_name_t local = MACH_MSGH_BITS_LOCAL(header->msgh_bits);
+    if (header->msgh_remote_port != header->msgh_local_port)
+        return MACH_MSG_SUCCESS;
+    if (remote == MACH_MSG_TYPE_MOVE_SEND_ONCE || local == MACH_MSG_TYPE_MOVE_SEND_ONCE)
+        return MACH_SEND_INVALID_DEST;
+    struct ipc_entry *entry = ipc_space_find(header->msgh_remote_port);
+    if (remote == MACH_MSG_TYPE_MOVE_SEND && local == MACH_MSG_TYPE_MOVE_SEND && entry &&
+        entry->urefs < 2)
+        return MACH_SEND_INVALID_DEST;
+    return MACH_MSG_SUCCESS;
+}
+
+/* Takes both header rights, or neither. With the task lock. A COPY of the right that the other
+ * half MOVEs is taken first. */
+static mach_msg_return_t copyin_header(const mach_msg_header_t *header, struct ipc_kmsg *kmsg)
+{
+    mach_msg_type_name_t remote = MACH_MSGH_BITS_REMOTE(header->msgh_bits);
+    mach_msg_type_name_t local = MACH_MSGH_BITS_LOCAL(header->msgh_bits);
+    bool has_reply = local != 0 && MACH_PORT_VALID(header->msgh_local_port);
+    mach_msg_return_t mr = check_shared(header);
+    if (mr != MACH_MSG_SUCCESS)
+        return mr;
+    if (ipc_right_copyin_check(header->msgh_remote_port, remote, false) != KERN_SUCCESS)
+        return MACH_SEND_INVALID_DEST;
+    if (has_reply && ipc_right_copyin_check(header->msgh_local_port, local, false) != KERN_SUCCESS)
+        return MACH_SEND_INVALID_REPLY;
+    bool reply_first = has_reply && local == MACH_MSG_TYPE_COPY_SEND;
+    if (reply_first)
+        (void)ipc_right_copyin(header->msgh_local_port, local, false, &kmsg->reply);
+    if (ipc_right_copyin(header->msgh_remote_port, remote, false, &kmsg->destination) !=
+        KERN_SUCCESS)
+        return MACH_SEND_NO_BUFFER;
+    if (has_reply && !reply_first &&
+        ipc_right_copyin(header->msgh_local_port, local, false, &kmsg->reply) != KERN_SUCCESS)
+        return MACH_SEND_NO_BUFFER;
+    if (local && !has_reply) { /* the type crosses with a null or dead name (S97) */
+        kmsg->reply.type = delivered_type(local);
+        kmsg->reply.dead = header->msgh_local_port == MACH_PORT_DEAD;
+    }
+    return MACH_MSG_SUCCESS;
+}
+
+static mach_msg_return_t copyin_port(const mach_msg_port_descriptor_t *user,
+                                     struct ipc_kmsg_descriptor *d)
+{
+    if (!MACH_PORT_VALID(user->name)) { /* crosses as such, whatever the disposition (S118) */
+        d->right.dead = user->name == MACH_PORT_DEAD;
+        d->right.type = delivered_type(user->disposition);
+        return MACH_MSG_SUCCESS;
+    }
+    ipc_task_lock();
+    kern_return_t kr = ipc_right_copyin(user->name, user->disposition, true, &d->right);
+    ipc_task_unlock();
+    return kr == KERN_SUCCESS ? MACH_MSG_SUCCESS : MACH_SEND_INVALID_RIGHT;
+}
+
+static mach_msg_return_t copyin_ool(const mach_msg_ool_descriptor_t *user,
+                                    struct ipc_kmsg_descriptor *d)
+{
+    d->copy = user->copy;
+    d->size = user->size;
+    return vm_copyin((vm_address_t)(uintptr_t)user->address, user->size, user->copy,
+                     user->deallocate != 0, &d->memory);
+}
+
+/* The descriptors, in order; stops at the first that fails. */
+static mach_msg_return_t copyin_body(const mach_msg_header_t *header, struct ipc_kmsg *kmsg)
+{
+    const uint8_t *at = (const uint8_t *)header + sizeof(mach_msg_base_t);
+    for (uint32_t i = 0; i < kmsg->descriptor_count; i++) {
+        struct ipc_kmsg_descriptor *d = &kmsg->descriptors[i];
+        union user_descriptor user;
+        read_descriptor(at, &user);
+        d->type = (mach_msg_descriptor_type_t)user.type.type;
+        mach_msg_return_t mr = d->type == MACH_MSG_PORT_DESCRIPTOR ? copyin_port(&user.port, d)
+                                                                   : copyin_ool(&user.ool, d);
+        if (mr != MACH_MSG_SUCCESS)
+            return mr;
+        at += user_descriptor_size(d->type);
+    }
+    return MACH_MSG_SUCCESS;
+}
+
+mach_msg_return_t ipc_kmsg_copyin(const mach_msg_header_t *header, mach_msg_size_t size,
+                                  struct ipc_kmsg **ret_kmsg)
+{
+    uint32_t count, bytes;
+    mach_msg_return_t mr = check_header(header);
+    if (mr == MACH_MSG_SUCCESS)
+        mr = measure(header, size, &count, &bytes);
+    if (mr != MACH_MSG_SUCCESS)
+        return mr;
+    uint32_t inline_at = (uint32_t)sizeof *header + bytes;
+    struct ipc_kmsg *kmsg = ipc_kmsg_new(count, size - inline_at);
+    if (!kmsg)
+        return MACH_SEND_NO_BUFFER;
+    kmsg->msgh_id = header->msgh_id;
+    kmsg->voucher = header->msgh_voucher_port;
+    kmsg->complex = (header->msgh_bits & MACH_MSGH_BITS_COMPLEX) != 0;
+    memcpy(kmsg->inline_bytes, (const uint8_t *)header + inline_at, kmsg->inline_size);
+
+    ipc_task_lock();
+    ipc_mqueue_check(header->msgh_remote_port);
+    mr = copyin_header(header, kmsg);
+    ipc_task_unlock();
+    if (mr == MACH_MSG_SUCCESS && count)
+        mr = copyin_body(header, kmsg);
+    if (mr != MACH_MSG_SUCCESS) {
+        ipc_task_lock();
+        ipc_kmsg_clean(kmsg);
+        ipc_task_unlock();
+        return mr;
+    }
+    *ret_kmsg = kmsg;
+    return MACH_MSG_SUCCESS;
+}

@@ -1,0 +1,384 @@
+/* See ipc_door.h. */
+#include "ipc/ipc_door.h"
+
+#include "ipc/ipc_grant.h"
+#include "ipc/ipc_peer.h"
+#include "ipc/ipc_port.h"
+#include "ipc/ipc_task.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <servers/bootstrap.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- addresses --------------------------------------------------------------------------- */
+
+/* 128 bits out of a name of up to 127 bytes, which an address of 107 could not hold whole. Two
+ * names that met here would share a door; FNV-1a in two lanes makes that a matter of malice, and
+ * malice within one user needs no collision. */
+static struct util_id name_hash(const char *name)
+{
+    struct util_id hash = {{0xcbf29ce484222325u, 0x84222325cbf29ce4u}};
+    for (const char *at = name; *at; at++) {
+        hash.w[0] = (hash.w[0] ^ (unsigned char)*at) * 0x100000001b3u;
+        hash.w[1] = (hash.w[1] ^ (unsigned char)(*at + 0x5c)) * 0x10000000233u;
+    }
+    return hash;
+}
+
+/* One bootstrap for all users, as names are global on Darwin's system bootstrap: a stranger is
+ * refused by the door, not by not finding it. Private doors are random. */
+int ipc_door_address(const char *name, struct os_address *ret_address)
+{
+    struct os_address address = {.un.sun_family = AF_UNIX};
+    const char *dir = getenv("MACHOOL_BOOTSTRAP_DIR");
+    struct util_id id = *name ? name_hash(name) : util_id_new();
+    char *at = address.un.sun_path;
+    size_t room = sizeof address.un.sun_path;
+    if (!dir || !*dir) {
+        dir = "machool";
+        *at++ = 0; /* abstract */
+        room--;
+    }
+    int length = snprintf(at, room, "%s/%s-%016llx%016llx", dir, *name ? "name" : "task",
+                          (unsigned long long)id.w[0], (unsigned long long)id.w[1]);
+    if (length < 0 || (size_t)length >= room)
+        return -ENAMETOOLONG;
+    address.length =
+        (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)(at - address.un.sun_path) +
+                    (size_t)length);
+    *ret_address = address;
+    return 0;
+}
+
+static bool is_path(const struct os_address *address)
+{
+    return address->un.sun_path[0] != 0;
+}
+
+/* A path socket outlives its task when that is killed. Under the directory's lock, a socket that
+ * nobody listens on is removed and its place taken. */
+static int listen_at_path(const struct os_address *address)
+{
+    const char *dir = getenv("MACHOOL_BOOTSTRAP_DIR");
+    if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+        return -errno;
+    int lock = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (lock < 0)
+        return -errno;
+    int r = flock(lock, LOCK_EX) < 0 ? -errno : os_listen(address);
+    if (r == -EADDRINUSE) {
+        int fd = os_connect(address);
+        if (fd >= 0)
+            close(fd);
+        else if (fd == -ECONNREFUSED && unlink(address->un.sun_path) == 0)
+            r = os_listen(address);
+    }
+    close(lock);
+    return r;
+}
+
+/* ---- doors ------------------------------------------------------------------------------- */
+
+static void free_door(struct ipc_door *door)
+{
+    free(door->uids);
+    free(door);
+}
+
+static struct ipc_door *new_door(const char *name, const uid_t *uids, unsigned uid_count)
+{
+    struct ipc_door *door = calloc(1, sizeof *door);
+    if (!door)
+        return NULL;
+    door->watch.kind = IPC_WATCH_DOOR;
+    door->fd = -1;
+    snprintf(door->name, sizeof door->name, "%s", name);
+    if (uid_count) {
+        door->uids = calloc(uid_count, sizeof *uids);
+        if (!door->uids) {
+            free(door);
+            return NULL;
+        }
+        memcpy(door->uids, uids, uid_count * sizeof *uids);
+        door->uid_count = uid_count;
+    }
+    return door;
+}
+
+int ipc_door_open(const char *name, struct ipc_port *borrow_port, const uid_t *uids,
+                  unsigned uid_count)
+{
+    struct ipc_door *door = new_door(name, uids, uid_count);
+    if (!door)
+        return -ENOMEM;
+    int r = ipc_door_address(name, &door->address);
+    if (r == 0)
+        r = is_path(&door->address) ? listen_at_path(&door->address) : os_listen(&door->address);
+    if (r >= 0) {
+        door->fd = r;
+        r = ipc_engine_watch(door->fd, &door->watch);
+    }
+    if (r < 0) {
+        if (door->fd >= 0)
+            close(door->fd);
+        free_door(door);
+        return r;
+    }
+    util_list_append(&ipc_task.doors, &door->link);
+    if (borrow_port)
+        door->port = ipc_port_carry(borrow_port);
+    else
+        ipc_task.address = door->address;
+    return 0;
+}
+
+struct ipc_door *ipc_door_find(const char *name)
+{
+    UTIL_LIST_EACH(at, after, &ipc_task.doors)
+    {
+        struct ipc_door *door = UTIL_CONTAINER(at, struct ipc_door, link);
+        if (door->port && strcmp(door->name, name) == 0)
+            return door;
+    }
+    return NULL;
+}
+
+void ipc_door_close(struct ipc_door *door)
+{
+    ipc_door_accept(door); /* who knocked in time is let in, and hears of the death */
+    UTIL_LIST_EACH(at, after, &ipc_task.ends)
+    {
+        struct ipc_end *end = UTIL_CONTAINER(at, struct ipc_end, link);
+        if (end->door == door)
+            end->door = NULL;
+    }
+    ipc_engine_unwatch(door->fd, &door->watch);
+    if (is_path(&door->address))
+        (void)unlink(door->address.un.sun_path);
+    close(door->fd);
+    util_list_remove(&door->link);
+    if (door->port)
+        ipc_port_drop(door->port);
+    free_door(door);
+}
+
+void ipc_door_close_all_of(struct ipc_port *port)
+{
+    UTIL_LIST_EACH(at, after, &ipc_task.doors)
+    {
+        struct ipc_door *door = UTIL_CONTAINER(at, struct ipc_door, link);
+        if (door->port == port)
+            ipc_door_close(door);
+    }
+}
+
+void ipc_door_accept(struct ipc_door *door)
+{
+    door->starved = false;
+    for (;;) {
+        if (!os_fd_headroom(2)) { /* the connection, and the lane that it will bring */
+            door->starved = ipc_task.engine.starved = true;
+            return;
+        }
+        int fd = os_accept(door->fd);
+        if (fd < 0)
+            return;
+        struct ipc_end *end = calloc(1, sizeof *end);
+        if (!end) {
+            close(fd);
+            return;
+        }
+        *end = (struct ipc_end){.watch.kind = IPC_WATCH_END, .fd = fd, .door = door};
+        util_list_append(&ipc_task.ends, &end->link);
+        if (ipc_engine_watch(fd, &end->watch) < 0)
+            ipc_end_close(end);
+        else
+            ipc_end_read(end);
+    }
+}
+
+/* ---- ends -------------------------------------------------------------------------------- */
+
+/* The right that the end stood for is no longer its. */
+static void end_drop_right(struct ipc_end *end)
+{
+    struct ipc_port *port = end->port;
+    end->port = NULL;
+    if (!port)
+        return;
+    port->pending--;
+    ipc_grant_dropped(port);
+    ipc_port_unref(port);
+}
+
+static void free_end(struct ipc_end *end)
+{
+    end_drop_right(end);
+    util_list_remove(&end->link);
+    free(end);
+}
+
+void ipc_end_close(struct ipc_end *end)
+{
+    ipc_engine_unwatch(end->fd, &end->watch);
+    close(end->fd);
+    free_end(end);
+}
+
+/* The end stands for one right to `port` from now on. */
+static void end_take_right(struct ipc_end *end, struct ipc_port *port)
+{
+    end_drop_right(end);
+    if (!port || port->place != IPC_OWN)
+        return;
+    end->port = ipc_port_ref(port);
+    port->pending++;
+}
+
+static bool may_look_up(const struct ipc_door *door, uid_t uid)
+{
+    if (uid == geteuid() || uid == 0)
+        return true;
+    for (unsigned i = 0; i < door->uid_count; i++) {
+        if (door->uids[i] == uid)
+            return true;
+    }
+    return false;
+}
+
+static void refuse(struct ipc_end *end, uint32_t code)
+{
+    const struct wire_datagram refused = {
+        .kind = WIRE_REFUSED, .version = WIRE_VERSION, .count = code};
+    (void)os_send(end->fd, &refused, sizeof refused, NULL, 0, false);
+}
+
+/* LOOKUP: who asks is checked by the kernel's word, then told which port the name leads to.
+ * False: refused. */
+static bool end_look_up(struct ipc_end *end, const struct wire_datagram *datagram)
+{
+    struct ucred asker;
+    struct ipc_door *door = end->door;
+    if (!door || !door->port || strcmp(door->name, datagram->name) != 0) {
+        refuse(end, BOOTSTRAP_UNKNOWN_SERVICE);
+        return false;
+    }
+    if (os_peer_credentials(end->fd, &asker) < 0 || !may_look_up(door, asker.uid)) {
+        refuse(end, BOOTSTRAP_NOT_PRIVILEGED);
+        return false;
+    }
+    end_take_right(end, door->port);
+    end->alias = datagram->id;
+    struct wire_datagram answer = {.kind = WIRE_ANSWER,
+                                   .version = WIRE_VERSION,
+                                   .id = door->port->node.id,
+                                   .task = ipc_task.id,
+                                   .limit = door->port->limit};
+    return os_send(end->fd, &answer, sizeof answer, NULL, 0, true) == 0;
+}
+
+static void welcome(struct wire_channel *channel)
+{
+    struct wire_datagram datagram = {
+        .kind = WIRE_WELCOME, .version = WIRE_VERSION, .task = ipc_task.id};
+    (void)os_send(channel->fd, &datagram, sizeof datagram, NULL, 0, true);
+}
+
+/* The peer that says HELLO: known, or new. */
+static struct ipc_peer *peer_of_hello(const struct wire_datagram *datagram,
+                                      const struct ucred *credentials)
+{
+    struct ipc_peer *peer = ipc_peer_find(datagram->task, credentials->pid);
+    if (!peer)
+        peer = ipc_peer_new(datagram->task, credentials);
+    if (!peer)
+        return NULL;
+    peer->credentials = *credentials;
+    peer->listener.length = datagram->address_size;
+    memcpy(&peer->listener.un, datagram->address, datagram->address_size);
+    return peer;
+}
+
+/* HELLO: the end becomes a channel, and its right the peer's. The end is gone after this. */
+static void end_becomes_channel(struct ipc_end *end, const struct wire_datagram *datagram,
+                                struct os_received *received)
+{
+    struct lane lane;
+    struct ipc_peer *peer = NULL;
+    bool has_lane = received->count == 1 && received->has_credentials &&
+                    lane_adopt(&lane, received->fds[0]) == 0;
+    if (has_lane)
+        peer = peer_of_hello(datagram, &received->credentials);
+    else if (received->count != 1 || !received->has_credentials)
+        os_fd_close_all(received->fds, received->count);
+    if (!peer) {
+        if (has_lane)
+            lane_deinit(&lane);
+        ipc_end_close(end);
+        return;
+    }
+    ipc_engine_unwatch(end->fd, &end->watch);
+    struct wire_channel *channel = wire_channel_new(end->fd, &lane);
+    if (channel && ipc_peer_add_channel(peer, channel) < 0)
+        channel = NULL;
+    if (channel) {
+        welcome(channel);
+        if (end->port && end->port->place == IPC_OWN) {
+            (void)ipc_grants_add(&end->port->grants, peer, 1);
+            if (!util_id_is_none(datagram->id))
+                (void)ipc_port_alias(end->port, datagram->id);
+        } else {
+            ipc_peer_tell(peer, WIRE_DEAD,
+                          util_id_is_none(datagram->id) ? end->id : datagram->id, 0);
+        }
+        ipc_engine_read(channel);
+    }
+    free_end(end);
+}
+
+/* One datagram. False: the end is gone, or has nothing more. */
+static bool end_datagram(struct ipc_end *end)
+{
+    struct wire_datagram datagram;
+    struct os_received received;
+    end->starved = !os_fd_headroom(1); /* for the lane that HELLO brings */
+    if (end->starved) {
+        ipc_task.engine.starved = true;
+        return false;
+    }
+    int r = os_receive(end->fd, &datagram, sizeof datagram, &received);
+    if (r == -EAGAIN)
+        return false;
+    if (r <= 0 || wire_datagram_check(&datagram, received.size) < 0) {
+        if (r > 0)
+            os_fd_close_all(received.fds, received.count);
+        ipc_end_close(end);
+        return false;
+    }
+    if (datagram.kind == WIRE_HELLO) {
+        end_becomes_channel(end, &datagram, &received);
+        return false;
+    }
+    os_fd_close_all(received.fds, received.count);
+    if (datagram.kind == WIRE_INTRO) {
+        end->id = datagram.id;
+        end_take_right(end, ipc_port_find(datagram.id));
+        return true;
+    }
+    if (datagram.kind == WIRE_LOOKUP && end_look_up(end, &datagram))
+        return true;
+    ipc_end_close(end);
+    return false;
+}
+
+void ipc_end_read(struct ipc_end *end)
+{
+    while (end_datagram(end))
+        ;
+}

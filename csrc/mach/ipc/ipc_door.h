@@ -1,0 +1,66 @@
+/* Doors and ends: how two tasks meet.
+ *
+ * A door is a listener: the task's private one, or one for each name it registered. An end is an
+ * accepted connection that is not (yet) a channel. It stands for one right: INTRO names it by id
+ * (somebody passed the right on to a third task), LOOKUP by service name. The right is counted
+ * (`pending`) as long as the end waits; HELLO makes the end a channel and the right its peer's,
+ * the end's death gives it back.
+ *
+ * Locks: the task lock. */
+#ifndef MACHOOL_IPC_DOOR_H
+#define MACHOOL_IPC_DOOR_H
+
+#include "ipc/ipc_engine.h"
+#include "os/os_fd.h"
+#include "util/util_id.h"
+#include "util/util_list.h"
+#include "wire/wire_format.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct ipc_port;
+
+struct ipc_door {
+    struct ipc_watch watch; /* first */
+    struct util_link link;
+    int fd;
+    bool starved;
+    struct os_address address;
+    char name[WIRE_NAME_MAX]; /* empty: the private door */
+    struct ipc_port *port;    /* a named door's right, carried */
+    uid_t *uids;              /* further users that may look up */
+    unsigned uid_count;
+};
+
+struct ipc_end {
+    struct ipc_watch watch; /* first */
+    struct util_link link;
+    int fd;
+    bool starved;
+    struct ipc_door *door;  /* NULL once its door has closed */
+    struct ipc_port *port;  /* the right it stands for, counted in `pending`, referenced; or NULL */
+    struct util_id id;      /* by which the right was introduced */
+    struct util_id alias;   /* LOOKUP: the looker's own name for it */
+};
+
+/* Opens a door: private (name empty, port NULL) or for a service; carries `port`. 0 or -errno:
+ * -EADDRINUSE when the name is taken. */
+int ipc_door_open(const char *name, struct ipc_port *borrow_port, const uid_t *uids,
+                  unsigned uid_count);
+/* The door of a service this task registered; NULL: none. */
+struct ipc_door *ipc_door_find(const char *name);
+/* Closes it and drops its right. */
+void ipc_door_close(struct ipc_door *door);
+/* Closes the doors of a port that has died. */
+void ipc_door_close_all_of(struct ipc_port *port);
+/* Accepts what waits; ends are read at once. */
+void ipc_door_accept(struct ipc_door *door);
+/* Reads an end: INTRO, LOOKUP, HELLO, or its death. */
+void ipc_end_read(struct ipc_end *end);
+void ipc_end_close(struct ipc_end *end);
+
+/* Address of a service's door, or of a task's private one. 0 or -ENAMETOOLONG. */
+int ipc_door_address(const char *name, struct os_address *ret_address);
+
+#endif

@@ -1,0 +1,526 @@
+/* See ipc_engine.h. */
+#include "ipc/ipc_engine.h"
+
+#include "ipc/ipc_door.h"
+#include "ipc/ipc_grant.h"
+#include "ipc/ipc_lookup.h"
+#include "ipc/ipc_peer.h"
+#include "ipc/ipc_task.h"
+#include "ipc/ipc_transit.h"
+#include "os/os_clock.h"
+#include "wire/wire_channel.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define ENGINE_HOT 8          /* rings polled at every pass */
+#define ENGINE_SPIN 20000     /* ns */
+#define ENGINE_LOOK 50000     /* ns between looks at epoll while rings are hot */
+#define ENGINE_LOOK_PASSES 16 /* passes between them */
+#define ENGINE_BATCH 16       /* entries of one ring in one pass, so that none starves others */
+#define ENGINE_WHOLE 65536    /* the same in a whole pass: more than a ring can hold honestly */
+#define ENGINE_STARVED_MS 10  /* how often a task short of descriptors tries again */
+#define ENGINE_SPARE 16       /* eventfds kept for threads to come */
+#define ENGINE_EVENTS 32
+
+static struct ipc_engine *engine(void)
+{
+    return &ipc_task.engine;
+}
+
+void ipc_engine_reset(void)
+{
+    struct ipc_engine *e = engine();
+    *e = (struct ipc_engine){.epoll_fd = -1, .kick_fd = -1};
+    util_list_init(&e->followers);
+    util_list_init(&e->hot);
+}
+
+int ipc_engine_init(void)
+{
+    static struct ipc_watch kick;
+    struct ipc_engine *e = engine();
+    kick = (struct ipc_watch){.kind = IPC_WATCH_KICK};
+    e->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    e->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    e->many_cpus = sysconf(_SC_NPROCESSORS_ONLN) > 1;
+    if (e->epoll_fd < 0 || e->kick_fd < 0 || ipc_engine_watch(e->kick_fd, &kick) < 0)
+        return -errno;
+    return 0;
+}
+
+void ipc_engine_deinit(void)
+{
+    struct ipc_engine *e = engine();
+    UTIL_LIST_EACH(at, after, &e->followers)
+    {
+        struct ipc_waiter *waiter = UTIL_CONTAINER(at, struct ipc_waiter, follow);
+        if (waiter->event_fd >= 0)
+            close(waiter->event_fd);
+    }
+    for (unsigned i = 0; i < e->spare_count; i++)
+        close(e->spare_fds[i]);
+    free(e->spare_fds);
+    util_idmap_deinit(&e->watches);
+    if (e->kick_fd >= 0)
+        close(e->kick_fd);
+    if (e->epoll_fd >= 0)
+        close(e->epoll_fd);
+    ipc_engine_reset();
+}
+
+/* ---- what is watched --------------------------------------------------------------------- */
+
+int ipc_engine_watch(int fd, struct ipc_watch *what)
+{
+    what->node.id = (struct util_id){{++engine()->serial, 1}};
+    int r = util_idmap_insert(&engine()->watches, &what->node);
+    if (r < 0)
+        return r;
+    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET,
+                                .data.u64 = engine()->serial};
+    if (epoll_ctl(engine()->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0)
+        return 0;
+    r = -errno;
+    util_idmap_remove(&engine()->watches, &what->node);
+    return r;
+}
+
+void ipc_engine_unwatch(int fd, struct ipc_watch *what)
+{
+    (void)epoll_ctl(engine()->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+    util_idmap_remove(&engine()->watches, &what->node);
+}
+
+/* ---- reading ----------------------------------------------------------------------------- */
+
+/* Reads one entry from a private copy. */
+static int read_entry(struct wire_channel *channel, uint16_t kind, const void *shared, size_t size)
+{
+    _Alignas(8) uint8_t small[2048];
+    if (size > LANE_ENTRY_MAX + 8)
+        return -EBADMSG;
+    uint8_t *copy = size <= sizeof small ? small : malloc(size);
+    if (!copy)
+        return -EMFILE; /* short of memory is treated as short of descriptors: try again later */
+    memcpy(copy, shared, size);
+    int r = ipc_transit_receive(channel, kind, copy, size);
+    if (copy != small)
+        free(copy);
+    return r;
+}
+
+/* Reads up to `limit` entries of a channel's ring. True if there were any. */
+static bool drain(struct wire_channel *channel, unsigned limit)
+{
+    unsigned count = 0;
+    while (count < limit && !channel->closed && !channel->broken) {
+        uint16_t kind;
+        const void *payload;
+        size_t size;
+        int r = lane_peek(&channel->lane.in, &kind, &payload, &size);
+        if (r == 0)
+            break;
+        if (r > 0)
+            r = read_entry(channel, kind, payload, size);
+        if (r == -EMFILE) {
+            channel->starved = engine()->starved = true;
+            break;
+        }
+        if (r < 0) {
+            channel->broken = true;
+            break;
+        }
+        lane_consume(&channel->lane.in, size);
+        count++;
+    }
+    if (count && !channel->closed && lane_room_wanted(&channel->lane.in))
+        wire_channel_ring(channel);
+    engine()->traffic |= count > 0;
+    return count > 0;
+}
+
+/* A channel that has ended, and been read to its end, goes; so does one that broke the rules. */
+static void lose_if_over(struct wire_channel *channel)
+{
+    if (channel->closed)
+        return;
+    if (channel->broken || (channel->ended && !lane_ready(&channel->lane.in)))
+        ipc_peer_lose(channel);
+}
+
+/* Asks for the channel's bell. False: it has more to read than it is worth waiting for. */
+static bool arm(struct wire_channel *channel)
+{
+    for (unsigned i = 0; i < 8; i++) {
+        if (channel->closed || channel->broken || channel->starved ||
+            !lane_arm(&channel->lane.in)) {
+            channel->armed = true;
+            return true;
+        }
+        drain(channel, ENGINE_BATCH);
+    }
+    return false;
+}
+
+void ipc_engine_cool(struct wire_channel *channel)
+{
+    if (util_list_empty(&channel->hot))
+        return;
+    util_list_remove(&channel->hot);
+    engine()->hot_count--;
+}
+
+/* Arms every hot channel; those that could be armed leave the hot set. True: all of them. */
+static bool arm_all(void)
+{
+    bool all = true;
+    UTIL_LIST_EACH(at, after, &engine()->hot)
+    {
+        struct wire_channel *channel = UTIL_CONTAINER(at, struct wire_channel, hot);
+        if (arm(channel))
+            ipc_engine_cool(channel);
+        else
+            all = false;
+    }
+    return all;
+}
+
+static void heat(struct wire_channel *channel)
+{
+    struct ipc_engine *e = engine();
+    if (channel->closed || !util_list_empty(&channel->hot))
+        return;
+    if (e->hot_count == ENGINE_HOT) { /* the one that has been hot longest makes room */
+        struct wire_channel *old =
+            UTIL_CONTAINER(util_list_first(&e->hot), struct wire_channel, hot);
+        (void)arm(old); /* if it is too busy for that, its next whole look finds the rest */
+        ipc_engine_cool(old);
+    }
+    lane_disarm(&channel->lane.in);
+    channel->armed = false;
+    util_list_append(&e->hot, &channel->hot);
+    e->hot_count++;
+}
+
+void ipc_engine_read(struct wire_channel *channel)
+{
+    heat(channel);
+    drain(channel, ENGINE_BATCH);
+}
+
+/* ---- passes ------------------------------------------------------------------------------ */
+
+static void channel_event(struct wire_channel *channel)
+{
+    wire_channel_ref(channel);
+    wire_channel_read_socket(channel, ipc_peer_welcome);
+    engine()->starved |= channel->starved;
+    ipc_engine_read(channel);
+    if (channel->ended)
+        drain(channel, ENGINE_WHOLE);
+    ipc_engine_wake_all(&channel->waiters); /* a bell may mean room */
+    lose_if_over(channel);
+    wire_channel_unref(channel);
+}
+
+static void dispatch(const struct epoll_event *events, int count)
+{
+    for (int i = 0; i < count; i++) {
+        struct util_idnode *node =
+            util_idmap_find(&engine()->watches, (struct util_id){{events[i].data.u64, 1}});
+        if (!node)
+            continue; /* closed meanwhile */
+        struct ipc_watch *what = UTIL_CONTAINER(node, struct ipc_watch, node);
+        uint64_t kicks;
+        ssize_t r;
+        switch (what->kind) {
+        case IPC_WATCH_CHANNEL:
+            channel_event(UTIL_CONTAINER(what, struct wire_channel, watch));
+            break;
+        case IPC_WATCH_DOOR:
+            ipc_door_accept(UTIL_CONTAINER(what, struct ipc_door, watch));
+            break;
+        case IPC_WATCH_END:
+            ipc_end_read(UTIL_CONTAINER(what, struct ipc_end, watch));
+            break;
+        case IPC_WATCH_LOOKUP:
+            ipc_lookup_read(UTIL_CONTAINER(what, struct ipc_lookup, watch));
+            break;
+        case IPC_WATCH_KICK:
+            r = read(engine()->kick_fd, &kicks, sizeof kicks);
+            (void)r;
+            break;
+        }
+    }
+}
+
+/* Takes whatever epoll has without waiting. True if there was anything. */
+static bool look(void)
+{
+    struct epoll_event events[ENGINE_EVENTS];
+    bool any = false;
+    int count;
+    do {
+        count = epoll_wait(engine()->epoll_fd, events, ENGINE_EVENTS, 0);
+        dispatch(events, count > 0 ? count : 0);
+        any |= count > 0;
+    } while (count == ENGINE_EVENTS);
+    engine()->polls = 0;
+    engine()->looked = os_clock_now();
+    return any;
+}
+
+/* Those that were short of descriptors try again. */
+static void retry_starved(void)
+{
+    engine()->starved = false;
+    UTIL_LIST_EACH(at, after, &ipc_task.channels)
+    {
+        struct wire_channel *channel = UTIL_CONTAINER(at, struct wire_channel, in_task);
+        if (channel->starved)
+            channel_event(channel);
+    }
+    UTIL_LIST_EACH(at2, after2, &ipc_task.doors)
+    {
+        struct ipc_door *door = UTIL_CONTAINER(at2, struct ipc_door, link);
+        if (door->starved)
+            ipc_door_accept(door);
+    }
+    UTIL_LIST_EACH(at3, after3, &ipc_task.ends)
+    {
+        struct ipc_end *end = UTIL_CONTAINER(at3, struct ipc_end, link);
+        if (end->starved)
+            ipc_end_read(end);
+    }
+}
+
+/* One pass. Whole: everything there is; otherwise hot rings, and epoll now and then. */
+static bool pass(bool whole, bool must_look)
+{
+    struct ipc_engine *e = engine();
+    bool any = false;
+    e->pass++;
+    if (e->starved)
+        retry_starved();
+    UTIL_LIST_EACH(at, after, &e->hot)
+    {
+        any |= drain(UTIL_CONTAINER(at, struct wire_channel, hot), ENGINE_BATCH);
+    }
+    if (whole || must_look || ++e->polls >= ENGINE_LOOK_PASSES ||
+        os_clock_now() - e->looked > ENGINE_LOOK)
+        any |= look();
+    if (!whole)
+        return any;
+    UTIL_LIST_EACH(at2, after2, &ipc_task.channels)
+    {
+        any |= drain(UTIL_CONTAINER(at2, struct wire_channel, in_task), ENGINE_WHOLE);
+    }
+    ipc_grant_judge(e->pass);
+    return any;
+}
+
+/* Has waiting counts judged, as far as that is possible now. */
+static void judge(void)
+{
+    for (unsigned i = 0; i < 4 && ipc_grant_waiting(); i++)
+        pass(true, true);
+}
+
+void ipc_engine_poll(void)
+{
+    pass(false, true);
+    judge();
+}
+
+void ipc_engine_leave(void)
+{
+    struct ipc_engine *e = engine();
+    if ((e->watched || e->asleep) && e->hot_count)
+        (void)arm_all();
+}
+
+void ipc_engine_catch_up(void)
+{
+    if (engine()->epoll_fd < 0)
+        return;
+    ipc_engine_poll();
+    ipc_engine_leave();
+}
+
+int ipc_engine_expose(void)
+{
+    engine()->watched = true;
+    ipc_engine_leave();
+    return 0;
+}
+
+/* ---- waiting ----------------------------------------------------------------------------- */
+
+static void signal_event(int fd)
+{
+    uint64_t one = 1;
+    ssize_t r = write(fd, &one, sizeof one);
+    (void)r; /* full means signalled already */
+}
+
+static void wake(struct ipc_waiter *waiter)
+{
+    waiter->ready = true;
+    util_list_remove(&waiter->link);
+    if (waiter == engine()->leader) {
+        if (engine()->asleep)
+            signal_event(engine()->kick_fd);
+    } else if (waiter->event_fd >= 0) {
+        signal_event(waiter->event_fd);
+    }
+}
+
+void ipc_engine_wake_all(struct util_link *waiters)
+{
+    while (!util_list_empty(waiters))
+        wake(UTIL_CONTAINER(util_list_first(waiters), struct ipc_waiter, link));
+}
+
+void ipc_engine_wake_first(struct util_link *waiters)
+{
+    if (!util_list_empty(waiters))
+        wake(UTIL_CONTAINER(util_list_first(waiters), struct ipc_waiter, link));
+}
+
+/* Polls hot rings for a moment before sleeping. True: there is something. The lock is held, but
+ * given up as soon as another thread wants it. */
+static bool spin(const struct ipc_waiter *self)
+{
+    struct ipc_engine *e = engine();
+    if (!e->many_cpus || !e->traffic || !e->hot_count)
+        return false;
+    uint32_t cpu = (uint32_t)sched_getcpu();
+    int64_t until = os_clock_now() + ENGINE_SPIN;
+    do {
+        bool elsewhere = false;
+        UTIL_LIST_EACH(at, after, &e->hot)
+        {
+            struct wire_channel *channel = UTIL_CONTAINER(at, struct wire_channel, hot);
+            if (lane_ready(&channel->lane.in))
+                return true;
+            elsewhere |= lane_peer_cpu(&channel->lane.in) != cpu;
+        }
+        if (!elsewhere)
+            break; /* the peer needs this very processor to answer */
+        for (unsigned i = 0; i < 16; i++)
+            __builtin_ia32_pause();
+        ipc_task_yield();
+        if (self->ready)
+            return true;
+    } while (os_clock_now() < until);
+    e->traffic = false;
+    return false;
+}
+
+/* Sleeps until something happens. 0, -ETIMEDOUT or -EINTR. */
+static int sleep_in_epoll(int64_t deadline)
+{
+    struct ipc_engine *e = engine();
+    struct epoll_event events[ENGINE_EVENTS];
+    int left = os_clock_left(deadline);
+    if (e->starved && (left < 0 || left > ENGINE_STARVED_MS))
+        left = ENGINE_STARVED_MS;
+    e->asleep = true;
+    ipc_task_unlock();
+    int count = epoll_wait(e->epoll_fd, events, ENGINE_EVENTS, left);
+    int error = count < 0 ? errno : 0;
+    ipc_task_lock();
+    e->asleep = false;
+    e->traffic = true;
+    if (count > 0) {
+        dispatch(events, count);
+        return 0;
+    }
+    if (error)
+        return error == EINTR ? -EINTR : 0;
+    return os_clock_left(deadline) == 0 ? -ETIMEDOUT : 0;
+}
+
+static int lead(struct ipc_waiter *waiter, int64_t deadline)
+{
+    int r = 0;
+    engine()->leader = waiter;
+    while (!waiter->ready && r == 0) {
+        bool any = pass(false, false);
+        judge();
+        if (any || waiter->ready)
+            continue;
+        if (spin(waiter) || !arm_all() || waiter->ready)
+            continue;
+        r = sleep_in_epoll(deadline);
+    }
+    engine()->leader = NULL;
+    return r;
+}
+
+static int take_event_fd(void)
+{
+    struct ipc_engine *e = engine();
+    if (e->spare_count)
+        return e->spare_fds[--e->spare_count];
+    return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+}
+
+static void give_event_fd(int fd)
+{
+    struct ipc_engine *e = engine();
+    uint64_t count;
+    ssize_t r = read(fd, &count, sizeof count);
+    (void)r; /* empty is what is wanted */
+    if (!e->spare_fds)
+        e->spare_fds = calloc(ENGINE_SPARE, sizeof *e->spare_fds);
+    if (e->spare_fds && e->spare_count < ENGINE_SPARE)
+        e->spare_fds[e->spare_count++] = fd;
+    else
+        close(fd);
+}
+
+/* Sleeps while another thread leads. */
+static int follow(struct ipc_waiter *waiter, int64_t deadline)
+{
+    int left = os_clock_left(deadline);
+    waiter->event_fd = take_event_fd();
+    if (waiter->event_fd < 0 && (left < 0 || left > ENGINE_STARVED_MS))
+        left = ENGINE_STARVED_MS; /* no descriptor to be woken by: look now and then */
+    struct pollfd poll_for = {.fd = waiter->event_fd, .events = POLLIN};
+    util_list_append(&engine()->followers, &waiter->follow);
+    ipc_task_unlock();
+    int count = poll(&poll_for, 1, left);
+    int error = count < 0 ? errno : 0;
+    ipc_task_lock();
+    util_list_remove(&waiter->follow);
+    if (waiter->event_fd >= 0)
+        give_event_fd(waiter->event_fd);
+    waiter->event_fd = -1;
+    if (error)
+        return error == EINTR ? -EINTR : 0;
+    return count == 0 && os_clock_left(deadline) == 0 ? -ETIMEDOUT : 0;
+}
+
+int ipc_engine_wait(struct ipc_waiter *waiter, int64_t deadline)
+{
+    struct ipc_engine *e = engine();
+    int r = 0;
+    while (!waiter->ready && r == 0)
+        r = e->leader ? follow(waiter, deadline) : lead(waiter, deadline);
+    util_list_remove(&waiter->link);
+    if (!e->leader && !util_list_empty(&e->followers)) { /* somebody else must lead now */
+        struct ipc_waiter *next =
+            UTIL_CONTAINER(util_list_first(&e->followers), struct ipc_waiter, follow);
+        if (next->event_fd >= 0)
+            signal_event(next->event_fd);
+    }
+    return waiter->ready ? 0 : r;
+}

@@ -1,0 +1,114 @@
+/* The engine: whoever waits for anything makes progress for all.
+ *
+ * One thread leads: it reads rings, sockets and listeners, files what it finds, and sleeps in
+ * epoll when there is nothing. The others follow: each sleeps on an eventfd of its own until
+ * woken. A leader that leaves with followers behind hands over to one of them.
+ *
+ * Channels are hot (their ring is polled at every pass, their bell is not asked for) or armed
+ * (their bell is asked for, epoll tells). A channel becomes hot when its bell rang and is armed
+ * again before the leader sleeps, or when others push it out of the hot set. Nobody in the engine
+ * means at most that hot rings wait until the next pass, which every call begins with; when a
+ * descriptor was handed out (machool_port_fd), leaving arms every channel, so that it polls true.
+ *
+ * Passes are numbered. A whole pass reads every ring, every readable socket and the accept
+ * queues; ipc_grant's judgement needs one.
+ *
+ * Spinning: before it sleeps, a leader polls hot rings for at most ENGINE_SPIN nanoseconds, only
+ * if there was traffic since it last slept, only with more than one processor, and only while the
+ * peer's last processor is another one.
+ *
+ * Locks: the task lock, dropped while sleeping or spinning. */
+#ifndef MACHOOL_IPC_ENGINE_H
+#define MACHOOL_IPC_ENGINE_H
+
+#include "util/util_idmap.h"
+#include "util/util_list.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct wire_channel;
+
+/* A thread that waits; lives on its stack. */
+struct ipc_waiter {
+    struct util_link link;   /* at the port or channel it waits for; empty once woken */
+    struct util_link follow; /* among the engine's followers */
+    int event_fd;            /* its eventfd while it follows; -1 otherwise */
+    bool ready;              /* woken */
+};
+
+struct ipc_engine {
+    int epoll_fd; /* -1 before first use */
+    int kick_fd;  /* wakes a sleeping leader */
+    uint64_t pass;
+    struct ipc_waiter *leader;
+    bool asleep;              /* the leader is in epoll */
+    bool watched;             /* a descriptor was handed out: arm on leaving */
+    struct util_idmap watches; /* struct ipc_watch by serial number */
+    uint64_t serial;
+    struct util_link followers;
+    struct util_link hot;     /* struct wire_channel */
+    unsigned hot_count;
+    bool starved;             /* some channel or listener is short of descriptors */
+    unsigned polls;           /* passes since epoll was last looked at */
+    int64_t looked;           /* when that was */
+    bool traffic;             /* something was read since the last sleep */
+    bool many_cpus;
+    int *spare_fds;           /* eventfds of threads that do not wait now */
+    unsigned spare_count, spare_size;
+};
+
+/* The state before first use; forgets, closes nothing. */
+void ipc_engine_reset(void);
+/* Creates the descriptors. 0 or -errno. */
+int ipc_engine_init(void);
+/* Closes them (forked child). */
+void ipc_engine_deinit(void);
+
+enum ipc_watch_kind {
+    IPC_WATCH_CHANNEL,
+    IPC_WATCH_DOOR,
+    IPC_WATCH_END,
+    IPC_WATCH_LOOKUP,
+    IPC_WATCH_KICK,
+};
+
+/* First member of whatever is watched. Events come back by serial number, not by address: a
+ * thread may hold events of something that another thread has closed meanwhile. */
+struct ipc_watch {
+    struct util_idnode node;
+    enum ipc_watch_kind kind;
+};
+
+/* Adds a descriptor, or removes it. 0 or -errno. */
+int ipc_engine_watch(int fd, struct ipc_watch *what);
+void ipc_engine_unwatch(int fd, struct ipc_watch *what);
+
+/* Reads what is there now, without sleeping; judges counts as far as that allows. */
+void ipc_engine_poll(void);
+
+/* For calls that only look at the space: as ipc_engine_poll if the engine runs at all, so that
+ * deaths of other tasks are seen, and leaves as it came. */
+void ipc_engine_catch_up(void);
+
+/* Waits until the waiter is woken, the deadline passes (-ETIMEDOUT) or a signal comes (-EINTR).
+ * The waiter is in its port's or channel's list, and is taken out before return. */
+int ipc_engine_wait(struct ipc_waiter *waiter, int64_t deadline);
+
+/* Wakes all waiters in a list, or the first one. */
+void ipc_engine_wake_all(struct util_link *waiters);
+void ipc_engine_wake_first(struct util_link *waiters);
+
+/* A call is about to return to the program: if the leader sleeps or a descriptor was handed out,
+ * whatever this call made hot is armed again. */
+void ipc_engine_leave(void);
+
+/* A descriptor will be handed out: from now on leave with every bell asked for. */
+int ipc_engine_expose(void);
+
+/* A channel showed life or is new: it becomes hot, and what is in its ring is read. */
+void ipc_engine_read(struct wire_channel *channel);
+/* A channel is going. */
+void ipc_engine_cool(struct wire_channel *channel);
+
+#endif

@@ -1,0 +1,115 @@
+/* See ipc_grant.h. */
+#include "ipc/ipc_grant.h"
+
+#include "ipc/ipc_notify.h"
+#include "ipc/ipc_peer.h"
+#include "ipc/ipc_port.h"
+#include "ipc/ipc_task.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static struct ipc_grant *find(const struct ipc_grants *grants, const struct ipc_peer *peer)
+{
+    for (uint32_t i = 0; i < grants->used; i++) {
+        if (grants->list[i].peer == peer)
+            return &grants->list[i];
+    }
+    return NULL;
+}
+
+static void remove_at(struct ipc_grants *grants, struct ipc_grant *grant)
+{
+    grant->peer->listed--;
+    *grant = grants->list[--grants->used];
+}
+
+int ipc_grants_add(struct ipc_grants *grants, struct ipc_peer *peer, int64_t by)
+{
+    struct ipc_grant *grant = find(grants, peer);
+    if (grant) {
+        grant->count += by;
+        if (grant->count == 0)
+            remove_at(grants, grant);
+        return 0;
+    }
+    if (by == 0)
+        return 0;
+    if (grants->used == grants->size) {
+        uint32_t size = grants->size ? grants->size * 2 : 2;
+        struct ipc_grant *list = realloc(grants->list, size * sizeof *list);
+        if (!list)
+            return -ENOMEM;
+        grants->list = list;
+        grants->size = size;
+    }
+    grants->list[grants->used++] = (struct ipc_grant){.peer = peer, .count = by};
+    peer->listed++;
+    return 0;
+}
+
+int64_t ipc_grants_of(const struct ipc_grants *grants, const struct ipc_peer *peer)
+{
+    struct ipc_grant *grant = find(grants, peer);
+    return grant ? grant->count : 0;
+}
+
+int64_t ipc_grants_take(struct ipc_grants *grants, const struct ipc_peer *peer)
+{
+    struct ipc_grant *grant = find(grants, peer);
+    if (!grant)
+        return 0;
+    int64_t count = grant->count;
+    remove_at(grants, grant);
+    return count;
+}
+
+void ipc_grants_merge(struct ipc_grants *grants, const struct ipc_peer *from, struct ipc_peer *to)
+{
+    struct ipc_grant *grant = find(grants, from);
+    if (!grant)
+        return;
+    int64_t count = grant->count;
+    remove_at(grants, grant); /* makes room, so the add cannot fail */
+    (void)ipc_grants_add(grants, to, count);
+}
+
+void ipc_grants_deinit(struct ipc_grants *grants)
+{
+    while (grants->used)
+        remove_at(grants, &grants->list[0]);
+    free(grants->list);
+    *grants = (struct ipc_grants){0};
+}
+
+static bool unreachable(const struct ipc_port *port)
+{
+    return port->local == 0 && port->pending == 0 && port->grants.used == 0;
+}
+
+void ipc_grant_dropped(struct ipc_port *port)
+{
+    if (port->place != IPC_OWN || !unreachable(port))
+        return;
+    port->last_drop = ipc_task.engine.pass;
+    if (util_list_empty(&port->judge))
+        util_list_append(&ipc_task.judge, &port->judge);
+}
+
+void ipc_grant_judge(uint64_t finished_pass)
+{
+    UTIL_LIST_EACH(at, after, &ipc_task.judge)
+    {
+        struct ipc_port *port = UTIL_CONTAINER(at, struct ipc_port, judge);
+        if (port->place == IPC_OWN && port->last_drop >= finished_pass)
+            continue;
+        util_list_remove(at);
+        if (port->place == IPC_OWN && port->kind == IPC_ONCE && unreachable(port))
+            ipc_notify_send_once(port);
+    }
+}
+
+bool ipc_grant_waiting(void)
+{
+    return !util_list_empty(&ipc_task.judge);
+}

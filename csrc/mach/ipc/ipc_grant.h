@@ -1,0 +1,47 @@
+/* Counts of rights by peer task, and the judgement of zero.
+ *
+ * Counts are kept for each peer, not for each channel to it. A release can be read before the
+ * grant or claim it belongs to when two channels exist, so a count may be negative for a moment;
+ * that is honest and not an error.
+ *
+ * A zero is believed only after a complete pass over rings, sockets and accept queues that began
+ * after the last decrement: whoever gave a right away introduced it before releasing its own.
+ *
+ * Locks: the task lock. */
+#ifndef MACHOOL_IPC_GRANT_H
+#define MACHOOL_IPC_GRANT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct ipc_peer;
+struct ipc_port;
+
+struct ipc_grant {
+    struct ipc_peer *peer;
+    int64_t count; /* never 0 while listed */
+};
+
+struct ipc_grants {
+    struct ipc_grant *list;
+    uint32_t used, size;
+};
+
+/* Adds to the count of one peer. 0 or -ENOMEM (only when a new peer is to be listed). */
+int ipc_grants_add(struct ipc_grants *grants, struct ipc_peer *peer, int64_t by);
+/* What is counted for that peer; 0 if nothing. */
+int64_t ipc_grants_of(const struct ipc_grants *grants, const struct ipc_peer *peer);
+/* Takes a peer's count out and returns it. */
+int64_t ipc_grants_take(struct ipc_grants *grants, const struct ipc_peer *peer);
+/* All counts of `from` become counts of `to`. */
+void ipc_grants_merge(struct ipc_grants *grants, const struct ipc_peer *from, struct ipc_peer *to);
+void ipc_grants_deinit(struct ipc_grants *grants);
+
+/* An OWN port's counts changed: if all are zero now, have it judged after the next whole pass. */
+void ipc_grant_dropped(struct ipc_port *port);
+/* Judges what has waited for the pass just finished. */
+void ipc_grant_judge(uint64_t finished_pass);
+/* Whether anything is waiting for judgement. */
+bool ipc_grant_waiting(void);
+
+#endif

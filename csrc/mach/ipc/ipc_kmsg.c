@@ -1,0 +1,101 @@
+/* See ipc_kmsg.h. Making, destroying and describing messages; ipc_copyin.c and ipc_copyout.c move
+ * them over the border between program and layer. */
+#include "ipc/ipc_kmsg.h"
+
+#include "ipc/ipc_port.h"
+#include "ipc/ipc_right.h"
+#include "wire/wire_channel.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct ipc_kmsg *ipc_kmsg_new(uint32_t descriptors, uint32_t inline_size)
+{
+    size_t table = descriptors * sizeof(struct ipc_kmsg_descriptor);
+    struct ipc_kmsg *kmsg = malloc(sizeof *kmsg + table + inline_size);
+    if (!kmsg)
+        return NULL;
+    memset(kmsg, 0, sizeof *kmsg + table);
+    util_list_init(&kmsg->link);
+    kmsg->descriptors = (struct ipc_kmsg_descriptor *)(kmsg + 1);
+    kmsg->descriptor_count = descriptors;
+    kmsg->inline_bytes = (uint8_t *)(kmsg + 1) + table;
+    kmsg->inline_size = inline_size;
+    for (uint32_t i = 0; i < descriptors; i++)
+        kmsg->descriptors[i].memory.fd = -1;
+    return kmsg;
+}
+
+mach_msg_size_t ipc_kmsg_user_size(const struct ipc_kmsg *kmsg)
+{
+    size_t size = sizeof(mach_msg_header_t) + kmsg->inline_size;
+    if (kmsg->complex)
+        size += sizeof(mach_msg_body_t);
+    for (uint32_t i = 0; i < kmsg->descriptor_count; i++)
+        size += kmsg->descriptors[i].type == MACH_MSG_PORT_DESCRIPTOR
+                    ? sizeof(mach_msg_port_descriptor_t)
+                    : sizeof(mach_msg_ool_descriptor_t);
+    return (mach_msg_size_t)size;
+}
+
+void ipc_kmsg_return_credit(struct ipc_kmsg *kmsg)
+{
+    struct wire_channel *channel = kmsg->credit_channel;
+    kmsg->credit_channel = NULL;
+    if (!channel)
+        return;
+    if (!channel->closed) {
+        lane_credit_return(&channel->lane.in, kmsg->credit);
+        if (lane_room_wanted(&channel->lane.in))
+            wire_channel_ring(channel);
+    }
+    wire_channel_unref(channel);
+}
+
+static void free_memory(struct ipc_kmsg *kmsg)
+{
+    for (uint32_t i = 0; i < kmsg->descriptor_count; i++)
+        vm_copy_deinit(&kmsg->descriptors[i].memory);
+    free(kmsg);
+}
+
+void ipc_kmsg_clean(struct ipc_kmsg *take_kmsg)
+{
+    if (!take_kmsg)
+        return;
+    ipc_kmsg_return_credit(take_kmsg);
+    ipc_right_clean(&take_kmsg->destination);
+    ipc_right_clean(&take_kmsg->reply);
+    for (uint32_t i = 0; i < take_kmsg->descriptor_count; i++)
+        ipc_right_clean(&take_kmsg->descriptors[i].right);
+    free_memory(take_kmsg);
+}
+
+void ipc_kmsg_forget(struct ipc_kmsg *take_kmsg)
+{
+    free_memory(take_kmsg);
+}
+
+void ipc_kmsg_trailer(const struct ipc_kmsg *kmsg, const struct ipc_port *port,
+                      mach_msg_option_t option, void *at, mach_msg_size_t room)
+{
+    mach_msg_max_trailer_t trailer;
+    mach_msg_size_t size = REQUESTED_TRAILER_SIZE(option);
+    memset(&trailer, 0, sizeof trailer);
+    trailer.msgh_trailer_type = MACH_MSG_TRAILER_FORMAT_0;
+    trailer.msgh_trailer_size = size;
+    trailer.msgh_seqno = kmsg->seqno;
+    (void)port;
+    if (kmsg->kernel) {
+        trailer.msgh_sender.val[1] = 1; /* KERNEL_SECURITY_TOKEN_VALUE (S88) */
+    } else {
+        const struct ipc_sender *from = &kmsg->sender;
+        trailer.msgh_sender.val[0] = from->uid;
+        trailer.msgh_sender.val[1] = from->gid;
+        /* {auid, euid, egid, ruid, rgid, pid, asid, pidversion}; the last two have no like (S87) */
+        const unsigned audit[8] = {from->uid, from->uid, from->gid, from->uid,
+                                   from->gid, (unsigned)from->pid, 0, 0};
+        memcpy(trailer.msgh_audit.val, audit, sizeof audit);
+    }
+    memcpy(at, &trailer, size < room ? size : room);
+}

@@ -1,0 +1,102 @@
+/* A message between copyin and copyout.
+ *
+ * It owns all that it carries: rights (each carried: one reference and one `local` of its port),
+ * out-of-line payloads, inline bytes. From copyin until it is delivered or cleaned, nothing else
+ * owns them; ipc_kmsg_clean is the one place where an undelivered message lets go (S125).
+ *
+ * Layout of one allocation: struct, descriptors, inline bytes.
+ *
+ * Locks: the task lock for rights and queues; payloads are copied in and out without it. */
+#ifndef MACHOOL_IPC_KMSG_H
+#define MACHOOL_IPC_KMSG_H
+
+#include "util/util_list.h"
+#include "vm/vm_copy.h"
+
+#include <mach/message.h>
+#include <mach/port.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct ipc_port;
+struct wire_channel;
+
+/* A right on its way: `port` is carried; NULL with `dead` false is MACH_PORT_NULL. A port that
+ * has died meanwhile is found DEAD at copyout (S102). */
+struct ipc_carried {
+    struct ipc_port *port;
+    mach_msg_type_name_t type; /* MACH_MSG_TYPE_PORT_SEND or _SEND_ONCE as delivered; 0: none */
+    bool dead;                 /* MACH_PORT_DEAD */
+};
+
+struct ipc_kmsg_descriptor {
+    mach_msg_descriptor_type_t type;
+    mach_msg_copy_options_t copy;
+    struct ipc_carried right; /* MACH_MSG_PORT_DESCRIPTOR */
+    uint32_t size;            /* MACH_MSG_OOL_DESCRIPTOR: as sent */
+    struct vm_copy memory;
+};
+
+struct ipc_sender {
+    pid_t pid;
+    uid_t uid;
+    gid_t gid;
+};
+
+struct ipc_kmsg {
+    struct util_link link; /* in a port's queue */
+    mach_msg_id_t msgh_id;
+    mach_port_name_t voucher;
+    bool complex;
+    bool kernel; /* a notification: kernel identity in its trailer (S88) */
+    struct ipc_carried destination; /* until sent: the right it is sent by */
+    mach_msg_type_name_t local_type;
+    struct ipc_carried reply;
+    struct ipc_sender sender;
+    struct wire_channel *credit_channel; /* referenced; NULL: no slot to return */
+    uint32_t credit;
+    uint32_t seqno; /* at its port, once taken off the queue */
+    uint32_t descriptor_count;
+    uint32_t inline_size;
+    struct ipc_kmsg_descriptor *descriptors;
+    uint8_t *inline_bytes;
+};
+
+/* An empty message with room for its parts. NULL: no memory. */
+struct ipc_kmsg *ipc_kmsg_new(uint32_t descriptors, uint32_t inline_size);
+
+/* Size of the message as a task sees it, without trailer. */
+mach_msg_size_t ipc_kmsg_user_size(const struct ipc_kmsg *kmsg);
+
+/* Takes a user's message in: header rights, descriptors, memory, inline bytes. Called and
+ * returns without the task lock. MACH_MSG_SUCCESS, or the code with the clean-up that S31-S33
+ * prescribe done. */
+mach_msg_return_t ipc_kmsg_copyin(const mach_msg_header_t *header, mach_msg_size_t size,
+                                  struct ipc_kmsg **ret_kmsg);
+
+/* Names for the rights of a received message. With the task lock. MACH_MSG_SUCCESS or special
+ * bits for the descriptors' rights that found no room (their names are 0). */
+mach_msg_return_t ipc_kmsg_copyout_rights(struct ipc_kmsg *kmsg, mach_port_name_t local_name,
+                                          mach_msg_header_t *header);
+
+/* Maps the memory of a received message into the descriptors that copyout_rights wrote and frees
+ * the message. Without the task lock. MACH_MSG_SUCCESS or special bits (S58). */
+mach_msg_return_t ipc_kmsg_copyout_memory(struct ipc_kmsg *take_kmsg, mach_msg_header_t *header);
+
+/* A send that failed after copyin is received back into its own buffer (S126). Without the lock. */
+void ipc_kmsg_copyout_pseudo(struct ipc_kmsg *take_kmsg, mach_msg_header_t *header);
+
+/* Destroys an undelivered message and all it carries (S125). With the task lock. NULL is fine. */
+void ipc_kmsg_clean(struct ipc_kmsg *take_kmsg);
+
+/* A forked child frees the memory of a message that it inherited, not its rights. */
+void ipc_kmsg_forget(struct ipc_kmsg *take_kmsg);
+/* Returns the sender's slot, if the message took one. With the task lock. */
+void ipc_kmsg_return_credit(struct ipc_kmsg *kmsg);
+
+/* The trailer that `option` asks for, written at `at` with at most `room` bytes (S83-S88). */
+void ipc_kmsg_trailer(const struct ipc_kmsg *kmsg, const struct ipc_port *port,
+                      mach_msg_option_t option, void *at, mach_msg_size_t room);
+
+#endif

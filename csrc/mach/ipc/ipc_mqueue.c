@@ -1,0 +1,225 @@
+/* See ipc_mqueue.h. */
+#include "ipc/ipc_mqueue.h"
+
+#include "ipc/ipc_engine.h"
+#include "ipc/ipc_kmsg.h"
+#include "ipc/ipc_peer.h"
+#include "ipc/ipc_port.h"
+#include "ipc/ipc_right.h"
+#include "ipc/ipc_space.h"
+#include "ipc/ipc_task.h"
+#include "ipc/ipc_transit.h"
+#include "os/os_clock.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+static void signal_event(int fd)
+{
+    uint64_t one = 1;
+    ssize_t r = write(fd, &one, sizeof one);
+    (void)r; /* full means signalled already */
+}
+
+static void clear_event(int fd)
+{
+    uint64_t count;
+    ssize_t r = read(fd, &count, sizeof count);
+    (void)r; /* empty is what was wanted */
+}
+
+void ipc_mqueue_file(struct ipc_port *port, struct ipc_kmsg *take_kmsg)
+{
+    if (port->place != IPC_OWN || port->queued >= IPC_MQUEUE_MAX) {
+        ipc_kmsg_clean(take_kmsg);
+        return;
+    }
+    util_list_append(&port->queue, &take_kmsg->link);
+    port->queued++;
+    if (port->event_fd >= 0 && port->queued == 1)
+        signal_event(port->event_fd);
+    ipc_engine_wake_first(&port->receivers);
+}
+
+struct ipc_kmsg *ipc_mqueue_peek(const struct ipc_port *port)
+{
+    struct util_link *first = util_list_first(&port->queue);
+    return first ? UTIL_CONTAINER(first, struct ipc_kmsg, link) : NULL;
+}
+
+struct ipc_kmsg *ipc_mqueue_take(struct ipc_port *port)
+{
+    struct ipc_kmsg *kmsg = ipc_mqueue_peek(port);
+    if (!kmsg)
+        return NULL;
+    util_list_remove(&kmsg->link);
+    port->queued--;
+    kmsg->seqno = port->seqno++;
+    if (port->event_fd >= 0 && port->queued == 0)
+        clear_event(port->event_fd);
+    ipc_kmsg_return_credit(kmsg);
+    ipc_task.messages_received++;
+    ipc_engine_wake_first(&port->senders);
+    return kmsg;
+}
+
+void ipc_mqueue_wake_all(struct ipc_port *port)
+{
+    ipc_engine_wake_all(&port->receivers);
+    ipc_engine_wake_all(&port->senders);
+    if (port->slot_channel)
+        ipc_engine_wake_all(&port->slot_channel->waiters);
+    if (port->event_fd >= 0)
+        signal_event(port->event_fd);
+}
+
+/* One sleep of a thread in some list. MACH_MSG_SUCCESS: look again. */
+static mach_msg_return_t sleep_in(struct util_link *list, int64_t deadline,
+                                  mach_msg_return_t timed_out, mach_msg_return_t interrupted)
+{
+    if (deadline != OS_CLOCK_NEVER && os_clock_now() >= deadline)
+        return timed_out;
+    struct ipc_waiter waiter = {.event_fd = -1};
+    util_list_init(&waiter.follow);
+    util_list_append(list, &waiter.link);
+    int r = ipc_engine_wait(&waiter, deadline);
+    if (r == -EINTR)
+        return interrupted;
+    return MACH_MSG_SUCCESS; /* a deadline that passed is seen above, after one more look */
+}
+
+/* Delivers to a port of this task. */
+static mach_msg_return_t send_local(struct ipc_kmsg *kmsg, struct ipc_port *port)
+{
+    bool once = port->kind == IPC_ONCE;
+    struct ipc_port *queue = once ? port->target : port;
+    if (!once && port->queued >= port->limit)
+        return MACH_SEND_TIMED_OUT;
+    kmsg->sender = (struct ipc_sender){.pid = getpid(), .uid = geteuid(), .gid = getegid()};
+    kmsg->local_type = once ? MACH_MSG_TYPE_PORT_SEND_ONCE : MACH_MSG_TYPE_PORT_SEND;
+    struct ipc_carried right = kmsg->destination;
+    kmsg->destination = (struct ipc_carried){0};
+    ipc_port_ref(queue);
+    if (once)
+        ipc_port_spend(port);
+    ipc_mqueue_file(queue, kmsg);
+    ipc_port_unref(queue);
+    ipc_right_clean(&right);
+    return MACH_MSG_SUCCESS;
+}
+
+void ipc_mqueue_check(mach_port_name_t name)
+{
+    struct ipc_entry *entry = ipc_space_find(name);
+    if (!entry || !entry->port || entry->port->place != IPC_REMOTE)
+        return;
+    struct wire_channel *channel = ipc_peer_channel(entry->port->peer);
+    if (channel && wire_channel_gone(channel))
+        ipc_engine_poll(); /* sees the end, and turns the port dead */
+}
+
+static mach_msg_return_t send_remote(struct ipc_kmsg *kmsg, struct ipc_port *port)
+{
+    int r = ipc_transit_send(kmsg, port);
+    if (r == 0)
+        return MACH_MSG_SUCCESS;
+    if (r == -EPIPE) {
+        ipc_kmsg_clean(kmsg);
+        return MACH_MSG_SUCCESS;
+    }
+    return r == -EAGAIN ? MACH_SEND_TIMED_OUT : MACH_SEND_NO_BUFFER;
+}
+
+static mach_msg_return_t send_now(struct ipc_kmsg *kmsg, struct ipc_port *port)
+{
+    switch (port->place) {
+    case IPC_OWN:
+        return send_local(kmsg, port);
+    case IPC_REMOTE:
+        return send_remote(kmsg, port);
+    default:
+        ipc_kmsg_clean(kmsg);
+        return MACH_MSG_SUCCESS;
+    }
+}
+
+/* Where a sender to that port waits for room. */
+static struct util_link *room_list(struct ipc_port *port)
+{
+    if (port->place == IPC_OWN)
+        return &port->senders;
+    return &ipc_peer_channel(port->peer)->waiters;
+}
+
+mach_msg_return_t ipc_mqueue_send(struct ipc_kmsg *kmsg, int64_t deadline)
+{
+    struct ipc_port *port = ipc_port_ref(kmsg->destination.port);
+    mach_msg_return_t mr = send_now(kmsg, port);
+    while (mr == MACH_SEND_TIMED_OUT) {
+        if (port->place == IPC_REMOTE) {
+            lane_want_room(&ipc_peer_channel(port->peer)->lane.out);
+            mr = send_now(kmsg, port); /* room may have come before the wish was seen */
+            if (mr != MACH_SEND_TIMED_OUT)
+                break;
+        }
+        if (port->place == IPC_REMOTE && !ipc_peer_channel(port->peer))
+            continue;
+        mach_msg_return_t slept =
+            sleep_in(room_list(port), deadline, MACH_SEND_TIMED_OUT, MACH_SEND_INTERRUPTED);
+        if (slept == MACH_SEND_TIMED_OUT) {
+            mr = slept;
+            break;
+        }
+        mr = send_now(kmsg, port);
+        if (mr == MACH_SEND_TIMED_OUT && slept != MACH_MSG_SUCCESS)
+            mr = slept;
+    }
+    if (mr == MACH_MSG_SUCCESS)
+        ipc_task.messages_sent++;
+    ipc_port_unref(port);
+    return mr;
+}
+
+mach_msg_return_t ipc_mqueue_wait(struct ipc_port *port, int64_t deadline)
+{
+    mach_msg_return_t mr = MACH_MSG_SUCCESS;
+    ipc_port_ref(port);
+    while (mr == MACH_MSG_SUCCESS) {
+        if (port->place != IPC_OWN)
+            mr = MACH_RCV_PORT_CHANGED;
+        else if (port->queued)
+            break;
+        else if (port->starved)
+            mr = MACH_RCV_BODY_ERROR | MACH_MSG_IPC_KERNEL;
+        else
+            mr = sleep_in(&port->receivers, deadline, MACH_RCV_TIMED_OUT, MACH_RCV_INTERRUPTED);
+    }
+    ipc_port_unref(port);
+    return mr;
+}
+
+int ipc_mqueue_poll_fd(struct ipc_port *port)
+{
+    if (port->poll_fd >= 0)
+        return port->poll_fd;
+    int r = ipc_engine_expose();
+    if (r < 0)
+        return r;
+    int event_fd = eventfd(port->queued ? 1 : 0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int poll_fd = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event on = {.events = EPOLLIN};
+    if (event_fd < 0 || poll_fd < 0 || epoll_ctl(poll_fd, EPOLL_CTL_ADD, event_fd, &on) < 0 ||
+        epoll_ctl(poll_fd, EPOLL_CTL_ADD, ipc_task.engine.epoll_fd, &on) < 0) {
+        r = -errno;
+        if (event_fd >= 0)
+            close(event_fd);
+        if (poll_fd >= 0)
+            close(poll_fd);
+        return r;
+    }
+    port->event_fd = event_fd;
+    port->poll_fd = poll_fd;
+    return poll_fd;
+}

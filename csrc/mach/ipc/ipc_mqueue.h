@@ -1,0 +1,52 @@
+/* The queue of a port, and the threads that wait at it.
+ *
+ * Filing never blocks: who may send was decided at the sender (slots, ipc_mqueue_send), and
+ * send-once replies and notifications ignore the limit (S145) up to a bound that only a hostile
+ * or broken peer reaches.
+ *
+ * Locks: the task lock; waiting drops it. */
+#ifndef MACHOOL_IPC_MQUEUE_H
+#define MACHOOL_IPC_MQUEUE_H
+
+#include <mach/message.h>
+#include <mach/port.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct ipc_kmsg;
+struct ipc_port;
+
+#define IPC_MQUEUE_MAX 65534u /* S145 */
+
+/* Puts a message at the end of an OWN port's queue and wakes a receiver; a dead port or an
+ * overfull queue cleans it. Consumes the message. */
+void ipc_mqueue_file(struct ipc_port *port, struct ipc_kmsg *take_kmsg);
+
+/* Takes the oldest message off; NULL: none. Returns its slot to the sender and wakes one who
+ * waits for room. */
+struct ipc_kmsg *ipc_mqueue_take(struct ipc_port *port);
+
+/* The message that would be taken next, still queued; NULL: none. */
+struct ipc_kmsg *ipc_mqueue_peek(const struct ipc_port *port);
+
+/* Looks whether the task behind a send right is still there, so that a send to a dead one fails
+ * before anything is consumed (S148). */
+void ipc_mqueue_check(mach_port_name_t name);
+
+/* Sends a copied-in message to its destination, waiting for room until the deadline.
+ * MACH_MSG_SUCCESS consumes it (also when the destination turned out dead: S37, S148); with
+ * MACH_SEND_TIMED_OUT, _INTERRUPTED and _NO_BUFFER it stays the caller's for the pseudo-receive. */
+mach_msg_return_t ipc_mqueue_send(struct ipc_kmsg *kmsg, int64_t deadline);
+
+/* Waits until the port has a message. MACH_MSG_SUCCESS, MACH_RCV_TIMED_OUT, _INTERRUPTED,
+ * _PORT_CHANGED when the right went away meanwhile, or MACH_RCV_BODY_ERROR | MACH_MSG_IPC_KERNEL
+ * while its next message needs descriptors that this process cannot open. */
+mach_msg_return_t ipc_mqueue_wait(struct ipc_port *port, int64_t deadline);
+
+/* Wakes all receivers and senders of a port (it died or its limit changed). */
+void ipc_mqueue_wake_all(struct ipc_port *port);
+
+/* The pollable descriptor of a port (machool_port_fd). fd or -errno. */
+int ipc_mqueue_poll_fd(struct ipc_port *port);
+
+#endif

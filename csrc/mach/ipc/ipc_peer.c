@@ -1,0 +1,204 @@
+/* See ipc_peer.h. */
+#include "ipc/ipc_peer.h"
+
+#include "ipc/ipc_port.h"
+#include "ipc/ipc_task.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct ipc_peer *ipc_peer_find(struct util_id id, pid_t pid)
+{
+    if (util_id_is_none(id))
+        return NULL;
+    UTIL_LIST_EACH(at, after, &ipc_task.peers)
+    {
+        struct ipc_peer *peer = UTIL_CONTAINER(at, struct ipc_peer, link);
+        if (util_id_equal(peer->id, id) && peer->credentials.pid == pid)
+            return peer;
+    }
+    return NULL;
+}
+
+struct ipc_peer *ipc_peer_new(struct util_id id, const struct ucred *credentials)
+{
+    struct ipc_peer *peer = calloc(1, sizeof *peer);
+    if (!peer)
+        return NULL;
+    peer->id = id;
+    peer->credentials = *credentials;
+    util_list_init(&peer->channels);
+    util_list_append(&ipc_task.peers, &peer->link);
+    return peer;
+}
+
+int ipc_peer_add_channel(struct ipc_peer *peer, struct wire_channel *take_channel)
+{
+    int r = ipc_engine_watch(take_channel->fd, &take_channel->watch);
+    if (r < 0) {
+        wire_channel_close(take_channel);
+        return r;
+    }
+    take_channel->peer = peer;
+    util_list_append(&peer->channels, &take_channel->in_peer);
+    util_list_append(&ipc_task.channels, &take_channel->in_task);
+    return 0;
+}
+
+struct wire_channel *ipc_peer_channel(const struct ipc_peer *peer)
+{
+    UTIL_LIST_EACH(at, after, &peer->channels)
+    {
+        struct wire_channel *channel = UTIL_CONTAINER(at, struct wire_channel, in_peer);
+        if (!channel->frozen)
+            return channel;
+    }
+    return NULL;
+}
+
+void ipc_peer_tell(struct ipc_peer *peer, enum wire_kind kind, struct util_id id, uint64_t count)
+{
+    struct wire_channel *channel = ipc_peer_channel(peer);
+    const struct wire_count entry = {.id = id, .count = count};
+    if (!channel)
+        return;
+    int r = wire_channel_publish(channel, kind, &entry, sizeof entry);
+    if (r == -EAGAIN || r == -ENOMEM)
+        channel->broken = true; /* megabytes of unread control entries: the peer is beyond help */
+}
+
+/* Every right of ours to the dead peer's ports dies, and what it held of ours comes back. */
+static void peer_die(struct ipc_peer *peer)
+{
+    struct util_idnode *node = NULL, *after = util_idmap_next(&ipc_task.ids, NULL);
+    while ((node = after)) {
+        after = util_idmap_next(&ipc_task.ids, node);
+        struct ipc_port *port = UTIL_CONTAINER(node, struct ipc_port, node);
+        if (ipc_grants_take(&port->grants, peer) && port->place == IPC_OWN)
+            ipc_grant_dropped(port);
+        if (port->place == IPC_REMOTE && port->peer == peer)
+            ipc_port_die(port);
+    }
+    util_list_remove(&peer->link);
+    free(peer);
+}
+
+void ipc_peer_lose(struct wire_channel *channel)
+{
+    struct ipc_peer *peer = channel->peer;
+    wire_channel_close(channel);
+    if (util_list_empty(&peer->channels))
+        peer_die(peer);
+}
+
+void ipc_peer_merge(struct ipc_peer *take_from, struct ipc_peer *to)
+{
+    UTIL_LIST_EACH(at, after, &take_from->channels)
+    {
+        util_list_remove(at);
+        util_list_append(&to->channels, at);
+        UTIL_CONTAINER(at, struct wire_channel, in_peer)->peer = to;
+    }
+    for (struct util_idnode *node = util_idmap_next(&ipc_task.ids, NULL); node;
+         node = util_idmap_next(&ipc_task.ids, node)) {
+        struct ipc_port *port = UTIL_CONTAINER(node, struct ipc_port, node);
+        ipc_grants_merge(&port->grants, take_from, to);
+        if (port->place == IPC_REMOTE && port->peer == take_from) {
+            port->peer = to;
+            to->holds++;
+        }
+    }
+    util_list_remove(&take_from->link);
+    free(take_from);
+}
+
+struct wire_channel *ipc_peer_hello(int take_end, struct util_id alias, int *ret_error)
+{
+    struct lane lane;
+    struct wire_datagram hello = {.kind = WIRE_HELLO,
+                                  .version = WIRE_VERSION,
+                                  .id = alias,
+                                  .task = ipc_task.id};
+    int lane_fd, r = ipc_task_listen();
+    if (r == 0) {
+        hello.address_size = ipc_task.address.length;
+        memcpy(hello.address, &ipc_task.address.un, ipc_task.address.length);
+        r = lane_create(&lane, &lane_fd);
+    }
+    if (r == 0) {
+        r = os_send(take_end, &hello, sizeof hello, &lane_fd, 1, true);
+        close(lane_fd);
+        if (r < 0)
+            lane_deinit(&lane);
+    }
+    if (r < 0) {
+        close(take_end);
+        *ret_error = r;
+        return NULL;
+    }
+    struct wire_channel *channel = wire_channel_new(take_end, &lane);
+    *ret_error = channel ? 0 : -ENOMEM;
+    return channel;
+}
+
+/* The look-up whose answer came late: its placeholder gets the real id. */
+static void answered(struct wire_channel *channel, const struct wire_datagram *answer)
+{
+    struct ipc_port *port = ipc_port_find(channel->alias);
+    if (port && port->place == IPC_REMOTE && port->peer == channel->peer && port->unanswered &&
+        !util_id_is_none(answer->id)) {
+        port->limit = answer->limit;
+        ipc_port_rename(port, answer->id);
+    }
+}
+
+void ipc_peer_welcome(struct wire_channel *channel, const struct wire_datagram *datagram,
+                      const struct os_received *received)
+{
+    struct ipc_peer *peer = channel->peer;
+    if (!peer)
+        return;
+    if (datagram->kind == WIRE_ANSWER) {
+        answered(channel, datagram);
+        return;
+    }
+    if (!received->has_credentials)
+        return;
+    if (util_id_is_none(peer->id)) {
+        struct ipc_peer *known = ipc_peer_find(datagram->task, received->credentials.pid);
+        if (known) {
+            ipc_peer_merge(peer, known);
+            peer = known;
+        }
+        peer->id = datagram->task;
+    } else if (!util_id_equal(peer->id, datagram->task)) {
+        channel->broken = true;
+        return;
+    }
+    peer->credentials = received->credentials;
+}
+
+static bool idle(const struct ipc_peer *peer)
+{
+    return peer->holds == 0 && peer->listed == 0;
+}
+
+void ipc_peer_maybe_bye(struct ipc_peer *peer)
+{
+    struct wire_channel *channel = ipc_peer_channel(peer);
+    if (!channel || !idle(peer) || channel->said_bye || channel->frozen)
+        return;
+    (void)wire_channel_publish(channel, WIRE_BYE, NULL, 0);
+}
+
+void ipc_peer_hear_bye(struct wire_channel *channel, enum wire_kind kind)
+{
+    if (!idle(channel->peer))
+        return;
+    if (kind == WIRE_BYE)
+        (void)wire_channel_publish(channel, WIRE_BYE_OK, NULL, 0);
+    else if (channel->said_bye || channel->frozen)
+        channel->ended = true;
+}

@@ -1,0 +1,56 @@
+/* A peer: another task that this one shares at least one channel with.
+ *
+ * Identity is the pair of the task's id, as it says, and its process, as the kernel says. All
+ * that is for a peer is published on the first channel known (`channels` is in order of age),
+ * however many exist; everything that comes in is read. A peer dies with its last channel.
+ *
+ * A peer reached by a look-up that was not answered in time has no id yet (`id` none); the answer
+ * gives it one, or merges it with the peer that already bears it.
+ *
+ * Locks: the task lock. */
+#ifndef MACHOOL_IPC_PEER_H
+#define MACHOOL_IPC_PEER_H
+
+#include "os/os_fd.h"
+#include "util/util_id.h"
+#include "util/util_list.h"
+#include "wire/wire_channel.h"
+
+struct ipc_peer {
+    struct util_link link; /* in the task's list */
+    struct util_id id;
+    struct ucred credentials;
+    struct os_address listener; /* for introducing others to it; length 0: not known */
+    struct util_link channels;  /* oldest first */
+    uint32_t holds;             /* REMOTE ports of this peer */
+    uint32_t listed;            /* lists of grants that name it */
+};
+
+struct ipc_peer *ipc_peer_find(struct util_id id, pid_t pid);
+/* A peer without channels yet; NULL: no memory. */
+struct ipc_peer *ipc_peer_new(struct util_id id, const struct ucred *credentials);
+/* Adds a channel, and has the engine watch it. 0, or -errno with the channel closed. */
+int ipc_peer_add_channel(struct ipc_peer *peer, struct wire_channel *take_channel);
+/* The channel to publish on; NULL: none is left. */
+struct wire_channel *ipc_peer_channel(const struct ipc_peer *peer);
+/* Publishes a control entry to a peer; a failure can only mean that it is dying. */
+void ipc_peer_tell(struct ipc_peer *peer, enum wire_kind kind, struct util_id id, uint64_t count);
+/* A channel has come to its end: close it; with the last one the peer dies, its rights return,
+ * and ours to its ports become dead names. Frees the peer then. */
+void ipc_peer_lose(struct wire_channel *channel);
+/* The unnamed peer turned out to be `to`: its channels and rights move there. */
+void ipc_peer_merge(struct ipc_peer *take_from, struct ipc_peer *to);
+/* Says BYE when this task neither holds nor lends the peer anything any more. The other side, if
+ * it agrees, answers BYE_OK and publishes nothing further there; then this side closes. Either
+ * goes on as if nothing had been said when it needs the channel before that. */
+void ipc_peer_maybe_bye(struct ipc_peer *peer);
+/* BYE or BYE_OK came in. */
+void ipc_peer_hear_bye(struct wire_channel *channel, enum wire_kind kind);
+
+/* Channel out of an end connected to a peer's listener: makes the lane and says HELLO. On
+ * success the end is taken; on failure it is closed. NULL: failed, *ret_error says why. */
+struct wire_channel *ipc_peer_hello(int take_end, struct util_id alias, int *ret_error);
+/* The datagram handler for channels. */
+wire_welcome ipc_peer_welcome;
+
+#endif

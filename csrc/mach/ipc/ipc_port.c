@@ -1,0 +1,290 @@
+/* See ipc_port.h. */
+#include "ipc/ipc_port.h"
+
+#include "ipc/ipc_door.h"
+#include "ipc/ipc_kmsg.h"
+#include "ipc/ipc_mqueue.h"
+#include "ipc/ipc_peer.h"
+#include "ipc/ipc_right.h"
+#include "ipc/ipc_task.h"
+#include "wire/wire_channel.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static struct ipc_port *port_alloc(enum ipc_kind kind, enum ipc_place place)
+{
+    struct ipc_port *port = calloc(1, sizeof *port);
+    if (!port)
+        return NULL;
+    port->kind = (uint8_t)kind;
+    port->place = (uint8_t)place;
+    port->limit = MACH_PORT_QLIMIT_DEFAULT;
+    port->event_fd = port->poll_fd = -1;
+    util_list_init(&port->judge);
+    util_list_init(&port->nonces);
+    util_list_init(&port->aliases);
+    util_list_init(&port->queue);
+    util_list_init(&port->receivers);
+    util_list_init(&port->senders);
+    return port;
+}
+
+/* Registers a new port under its id, or frees it. */
+static struct ipc_port *port_enter(struct ipc_port *port, struct util_id id)
+{
+    if (!port)
+        return NULL;
+    port->node.id = id;
+    if (util_idmap_insert(&ipc_task.ids, &port->node) < 0) {
+        free(port);
+        return NULL;
+    }
+    return port;
+}
+
+struct ipc_port *ipc_port_new(void)
+{
+    struct ipc_port *port = port_enter(port_alloc(IPC_PORT, IPC_OWN), util_id_new());
+    if (port)
+        port->refs = 1;
+    return port;
+}
+
+struct ipc_port *ipc_port_new_once(struct ipc_port *target)
+{
+    struct ipc_port *once = port_enter(port_alloc(IPC_ONCE, IPC_OWN), util_id_new());
+    if (!once)
+        return NULL;
+    once->refs = 2; /* the table's, and the carried right's */
+    once->local = 1;
+    once->target = ipc_port_ref(target);
+    util_list_append(&target->nonces, &once->nonces);
+    return once;
+}
+
+struct ipc_port *ipc_port_new_remote(struct util_id id, enum ipc_kind kind, struct ipc_peer *peer)
+{
+    struct ipc_port *port = port_enter(port_alloc(kind, IPC_REMOTE), id);
+    if (!port)
+        return NULL;
+    port->peer = peer;
+    peer->holds++;
+    return port;
+}
+
+struct ipc_port *ipc_port_new_special(void)
+{
+    struct ipc_port *port = port_alloc(IPC_PORT, IPC_SPECIAL);
+    if (port)
+        port->refs = 1;
+    return port;
+}
+
+struct ipc_port *ipc_port_find(struct util_id id)
+{
+    struct util_idnode *node = util_idmap_find(&ipc_task.ids, id);
+    if (node)
+        return UTIL_CONTAINER(node, struct ipc_port, node);
+    node = util_idmap_find(&ipc_task.aliases, id);
+    return node ? UTIL_CONTAINER(node, struct ipc_alias, node)->port : NULL;
+}
+
+int ipc_port_alias(struct ipc_port *port, struct util_id id)
+{
+    struct ipc_alias *alias = calloc(1, sizeof *alias);
+    if (!alias)
+        return -ENOMEM;
+    alias->node.id = id;
+    alias->port = port;
+    int r = util_idmap_insert(&ipc_task.aliases, &alias->node);
+    if (r < 0) {
+        free(alias);
+        return r;
+    }
+    util_list_append(&port->aliases, &alias->link);
+    return 0;
+}
+
+void ipc_port_rename(struct ipc_port *port, struct util_id id)
+{
+    port->unanswered = false;
+    if (ipc_port_find(id))
+        return; /* known under another name already: this one keeps its alias (DIFFERENCES) */
+    util_idmap_remove(&ipc_task.ids, &port->node);
+    port->node.id = id;
+    (void)util_idmap_insert(&ipc_task.ids, &port->node); /* the map has room: one just left */
+}
+
+struct ipc_port *ipc_port_ref(struct ipc_port *port)
+{
+    port->refs++;
+    return port;
+}
+
+void ipc_port_unref(struct ipc_port *port)
+{
+    if (!port || --port->refs > 0)
+        return;
+    ipc_grants_deinit(&port->grants);
+    wire_channel_unref(port->slot_channel);
+    free(port->service);
+    free(port);
+}
+
+/* A REMOTE port leaves the id table and its peer: dead, or no right to it is left here. */
+static void leave_peer(struct ipc_port *port)
+{
+    util_idmap_remove(&ipc_task.ids, &port->node);
+    port->place = IPC_DEAD;
+    port->peer->holds--;
+    port->peer = NULL;
+    if (port->slot_channel)
+        wire_channel_slot_give(port->slot_channel, port->slot);
+}
+
+/* A remote port has died, or the last right of this task to it is gone: what was counted goes
+ * back to whoever counted it. */
+static void release(struct ipc_port *port)
+{
+    struct ipc_peer *owner = port->peer;
+    leave_peer(port);
+    struct ipc_grants grants = port->grants;
+    port->grants = (struct ipc_grants){0};
+    while (grants.used) {
+        struct ipc_peer *peer = grants.list[0].peer;
+        int64_t count = ipc_grants_take(&grants, peer);
+        if (count > 0)
+            ipc_peer_tell(peer, WIRE_RELEASE, port->node.id, (uint64_t)count);
+        if (peer != owner)
+            ipc_peer_maybe_bye(peer);
+    }
+    ipc_grants_deinit(&grants);
+    ipc_peer_maybe_bye(owner);
+}
+
+struct ipc_port *ipc_port_carry(struct ipc_port *port)
+{
+    port->local++;
+    return ipc_port_ref(port);
+}
+
+void ipc_port_drop(struct ipc_port *port)
+{
+    if (--port->local == 0) {
+        if (port->place == IPC_OWN)
+            ipc_grant_dropped(port);
+        else if (port->place == IPC_REMOTE)
+            release(port);
+    }
+    ipc_port_unref(port);
+}
+
+static void tell_dead(const struct ipc_port *port, struct ipc_peer *peer)
+{
+    ipc_peer_tell(peer, WIRE_DEAD, port->node.id, 0);
+    UTIL_LIST_EACH(at, after, &port->aliases)
+    {
+        ipc_peer_tell(peer, WIRE_DEAD, UTIL_CONTAINER(at, struct ipc_alias, link)->node.id, 0);
+    }
+}
+
+static void free_aliases(struct ipc_port *port)
+{
+    UTIL_LIST_EACH(at, after, &port->aliases)
+    {
+        struct ipc_alias *alias = UTIL_CONTAINER(at, struct ipc_alias, link);
+        util_list_remove(at);
+        util_idmap_remove(&ipc_task.aliases, &alias->node);
+        free(alias);
+    }
+}
+
+/* An OWN port or nonce leaves the table; peers that hold rights to it are told. */
+static void leave_table(struct ipc_port *port, bool tell)
+{
+    util_idmap_remove(&ipc_task.ids, &port->node);
+    util_list_remove(&port->judge);
+    port->place = IPC_DEAD;
+    struct ipc_grants grants = port->grants;
+    port->grants = (struct ipc_grants){0};
+    while (grants.used) {
+        struct ipc_peer *peer = grants.list[0].peer;
+        ipc_grants_take(&grants, peer);
+        if (tell)
+            tell_dead(port, peer);
+        ipc_peer_maybe_bye(peer);
+    }
+    ipc_grants_deinit(&grants);
+    free_aliases(port);
+}
+
+void ipc_port_spend(struct ipc_port *once)
+{
+    leave_table(once, false);
+    util_list_remove(&once->nonces);
+    struct ipc_port *target = once->target;
+    once->target = NULL;
+    ipc_port_unref(target);
+    ipc_port_unref(once); /* the table's */
+}
+
+/* A nonce whose port dies: dead names everywhere, no notification (S131). */
+static void once_die(struct ipc_port *once)
+{
+    leave_table(once, true);
+    ipc_right_died(once);
+    util_list_remove(&once->nonces);
+    ipc_port_unref(once->target);
+    once->target = NULL;
+    ipc_port_unref(once); /* the table's */
+}
+
+static void close_poll(struct ipc_port *port)
+{
+    if (port->poll_fd >= 0)
+        close(port->poll_fd);
+    if (port->event_fd >= 0)
+        close(port->event_fd);
+    port->poll_fd = port->event_fd = -1;
+}
+
+void ipc_port_forget(struct ipc_port *port)
+{
+    close_poll(port);
+    UTIL_LIST_EACH(at, after, &port->queue)
+    {
+        ipc_kmsg_forget(UTIL_CONTAINER(at, struct ipc_kmsg, link));
+    }
+}
+
+void ipc_port_destroy(struct ipc_port *port)
+{
+    leave_table(port, true);
+    ipc_door_close_all_of(port);
+    ipc_mqueue_wake_all(port);
+    UTIL_LIST_EACH(at, after, &port->nonces)
+    {
+        once_die(UTIL_CONTAINER(at, struct ipc_port, nonces));
+    }
+    UTIL_LIST_EACH(at2, after2, &port->queue)
+    {
+        struct ipc_kmsg *kmsg = UTIL_CONTAINER(at2, struct ipc_kmsg, link);
+        util_list_remove(at2);
+        ipc_kmsg_clean(kmsg);
+    }
+    port->queued = 0;
+    ipc_right_died(port);
+    close_poll(port);
+    ipc_port_unref(port); /* the receive right's */
+}
+
+void ipc_port_die(struct ipc_port *port)
+{
+    ipc_port_ref(port);
+    release(port);
+    ipc_right_died(port);
+    ipc_mqueue_wake_all(port);
+    ipc_port_unref(port);
+}

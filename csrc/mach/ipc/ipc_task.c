@@ -1,0 +1,182 @@
+/* See ipc_task.h. */
+#include "ipc/ipc_task.h"
+
+#include "ipc/ipc_door.h"
+#include "ipc/ipc_peer.h"
+#include "ipc/ipc_port.h"
+#include "vm/vm_copy.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define IPC_TASK_MARK 0x6d616368u
+
+struct ipc_task ipc_task = {
+    .lock = PTHREAD_MUTEX_INITIALIZER,
+    .engine = {.epoll_fd = -1, .kick_fd = -1},
+};
+
+static atomic_uint wanted; /* threads that wait for the lock: a spinning leader gives it up */
+
+static void init_lists(void)
+{
+    util_list_init(&ipc_task.peers);
+    util_list_init(&ipc_task.channels);
+    util_list_init(&ipc_task.doors);
+    util_list_init(&ipc_task.ends);
+    util_list_init(&ipc_task.judge);
+}
+
+/* A name of the kernel's: it exists from the start, under a fixed number. */
+static void add_special(mach_port_name_t name)
+{
+    bool taken;
+    struct ipc_port *port = ipc_port_new_special();
+    struct ipc_entry *entry = port ? ipc_space_alloc_name(name, port, &taken) : NULL;
+    if (!entry)
+        abort(); /* a task without its own name cannot exist; memory is out at start-up */
+    entry->type = MACH_PORT_TYPE_SEND;
+    entry->urefs = 1;
+    port->name = name;
+    port->local = 1;
+}
+
+static void before_fork(void)
+{
+    pthread_mutex_lock(&ipc_task.lock);
+    vm_fork_prepare();
+}
+
+static void after_fork_parent(void)
+{
+    vm_fork_parent();
+    pthread_mutex_unlock(&ipc_task.lock);
+}
+
+/* Closes every descriptor that the layer had; the objects they belonged to are forgotten, since
+ * the threads that may have been using them do not exist here. */
+static void close_inherited(void)
+{
+    UTIL_LIST_EACH(at, after, &ipc_task.channels)
+    {
+        struct wire_channel *channel = UTIL_CONTAINER(at, struct wire_channel, in_task);
+        close(channel->fd);
+        wire_channel_forget_fds(channel);
+    }
+    UTIL_LIST_EACH(at2, after2, &ipc_task.doors)
+    {
+        close(UTIL_CONTAINER(at2, struct ipc_door, link)->fd);
+    }
+    UTIL_LIST_EACH(at3, after3, &ipc_task.ends)
+    {
+        close(UTIL_CONTAINER(at3, struct ipc_end, link)->fd);
+    }
+    uint32_t index = 0;
+    for (struct ipc_entry *entry; (entry = ipc_space_next(&index));) {
+        if (entry->port)
+            ipc_port_forget(entry->port);
+    }
+    ipc_engine_deinit();
+}
+
+/* Forgets everything and starts with an empty space and the bootstrap port (S142). */
+static void start_anew(void)
+{
+    ipc_space_reset();
+    util_idmap_deinit(&ipc_task.ids);
+    util_idmap_deinit(&ipc_task.aliases);
+    ipc_task = (struct ipc_task){
+        .lock = PTHREAD_MUTEX_INITIALIZER,
+        .marker = ipc_task.marker,
+        .bootstrap = IPC_NAME_BOOTSTRAP,
+    };
+    ipc_engine_reset();
+    atomic_store(&wanted, 0);
+    init_lists();
+    ipc_task.id = util_id_new();
+    add_special(IPC_NAME_TASK);
+    add_special(IPC_NAME_HOST);
+    add_special(IPC_NAME_BOOTSTRAP);
+    *ipc_task.marker = IPC_TASK_MARK;
+}
+
+static void after_fork_child(void)
+{
+    vm_fork_child();
+    close_inherited();
+    start_anew();
+}
+
+/* The page whose wiping tells that this is another process. Without it (old kernels) only the
+ * at-fork handlers notice. */
+static uint32_t *new_marker(void)
+{
+    size_t size = (size_t)sysconf(_SC_PAGESIZE);
+    void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED)
+        abort();
+    (void)madvise(page, size, MADV_WIPEONFORK);
+    return page;
+}
+
+__attribute__((constructor)) static void set_up(void)
+{
+    ipc_task.marker = new_marker();
+    start_anew();
+    pthread_atfork(before_fork, after_fork_parent, after_fork_child);
+}
+
+/* A raw clone(), where no handler ran: the lock may be held by a thread that is not here. */
+static void restart(void)
+{
+    start_anew();
+    pthread_mutex_lock(&ipc_task.lock);
+}
+
+void ipc_task_lock(void)
+{
+    if (*ipc_task.marker != IPC_TASK_MARK) {
+        restart();
+    } else if (pthread_mutex_trylock(&ipc_task.lock) != 0) {
+        atomic_fetch_add(&wanted, 1);
+        pthread_mutex_lock(&ipc_task.lock);
+        atomic_fetch_sub(&wanted, 1);
+    }
+}
+
+void ipc_task_unlock(void)
+{
+    pthread_mutex_unlock(&ipc_task.lock);
+}
+
+void ipc_task_yield(void)
+{
+    if (atomic_load_explicit(&wanted, memory_order_relaxed) == 0)
+        return;
+    ipc_task_unlock();
+    sched_yield();
+    ipc_task_lock();
+}
+
+int ipc_task_start_engine(void)
+{
+    if (ipc_task.engine.epoll_fd >= 0)
+        return 0;
+    int r = ipc_engine_init();
+    if (r < 0)
+        ipc_engine_deinit();
+    return r;
+}
+
+int ipc_task_listen(void)
+{
+    if (ipc_task.address.length)
+        return 0;
+    int r = ipc_task_start_engine();
+    return r < 0 ? r : ipc_door_open("", NULL, NULL, 0);
+}
