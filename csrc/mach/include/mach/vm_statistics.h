@@ -25,7 +25,7 @@
 #define VM_GET_FLAGS_ALIAS(flags, alias) (alias) = (((flags) >> 24) & 0xff)
 #define VM_SET_FLAGS_ALIAS(flags, alias)                                                           \
     (flags) = (((flags) & ~VM_FLAGS_ALIAS_MASK) | (((alias) & ~VM_FLAGS_ALIAS_MASK) << 24))
-#define VM_MAKE_TAG(tag) ((tag) << 24)
+#define VM_MAKE_TAG(tag) ((int)((unsigned)(tag) << 24))
 
 /* Tags that programs pass. */
 #define VM_MEMORY_MALLOC 1
