@@ -1,0 +1,30 @@
+/* What this process has mapped, as the kernel sees it.
+ *
+ * Programs unmap, remap and protect behind the layer's back; before memory is passed on without
+ * a copy, the kernel is asked whether it is still what the layer believes. Safe from any thread:
+ * descriptors of /proc/self are opened for each use where a forked child could inherit them. */
+#ifndef MACHOOL_OS_MAPS_H
+#define MACHOOL_OS_MAPS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct os_mapping {
+    uintptr_t start, end;
+    uint64_t offset; /* of `start` in its file */
+    uint64_t inode;
+    bool readable, writable, shared;
+};
+
+/* The mapping that covers `address`. 0, -ENOENT when there is none, or another -errno. */
+int os_maps_find(uintptr_t address, struct os_mapping *ret_mapping);
+
+/* Whether no page of a private file mapping has been written since it was mapped. False also
+ * when the kernel does not tell (a process that may not read its own pagemap). */
+bool os_maps_clean(uintptr_t address, size_t size);
+
+/* Copies memory that may not exist or not be readable. 0 or -EFAULT, never a signal. */
+int os_maps_copy(void *to, uintptr_t from, size_t size);
+
+#endif

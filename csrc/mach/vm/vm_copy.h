@@ -1,0 +1,56 @@
+/* Out-of-line memory on its way: copyin, copyout, and what came from a peer.
+ *
+ * A payload is either BYTES (small: it travels in the ring) or an OBJECT: a sealed memfd that
+ * holds exactly the data, nothing of its neighbours, and zeros around it (S45, S71). Whole
+ * regions of the layer become objects without a copy (vm_map.h); all else is copied once.
+ *
+ * No function here raises a signal for a bad address (S20). Locks: takes vm_lock; called without
+ * the task lock, except vm_copy_deinit and the fork functions, which may be called under it. */
+#ifndef MACHOOL_VM_COPY_H
+#define MACHOOL_VM_COPY_H
+
+#include <mach/mach_types.h>
+#include <mach/message.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Up to this many bytes travel in the ring. Measured with benchmarks/c/bench_vm_paths: an object
+ * costs some 15 us a message more than copying 16 KiB twice, and the two meet near 64 KiB. */
+#define VM_COPY_BYTES_MAX 65536u
+
+enum vm_copy_kind { VM_COPY_NONE, VM_COPY_BYTES, VM_COPY_OBJECT };
+
+struct vm_copy { /* owned by whoever holds it */
+    enum vm_copy_kind kind;
+    uint32_t size;        /* exact bytes */
+    uint32_t page_offset; /* where in its first page the data starts at the receiver (S43, S44) */
+    void *bytes;          /* BYTES: malloc'ed */
+    int fd;               /* OBJECT: sealed, data at page_offset; else -1 */
+};
+
+/* Takes the range in. MACH_MSG_SUCCESS, MACH_SEND_INVALID_MEMORY, or bare MACH_MSG_VM_KERNEL on
+ * shortage (S24). `deallocate` unmaps the whole pages after a good copy (S27, S28, S30). Size 0
+ * gives kind NONE and looks at nothing (S19). */
+mach_msg_return_t vm_copyin(vm_address_t address, vm_size_t size, int copy_option, bool deallocate,
+                            struct vm_copy *ret_copy);
+
+/* Maps it at an address of the kernel's choice, private, readable and writable (S41, S42), and
+ * consumes it in any case. 0 and the address (0 for NONE), or -errno. */
+int vm_copyout(struct vm_copy *take_copy, vm_address_t *ret_address);
+
+/* An object that a peer sent: refused unless it is a memfd, sealed against every change, and
+ * large enough. 0 or -errno; takes the descriptor in any case. */
+int vm_copy_adopt(int take_fd, uint32_t size, uint32_t page_offset, struct vm_copy *ret_copy);
+
+/* NULL and NONE are fine. */
+void vm_copy_deinit(struct vm_copy *copy);
+
+void vm_copy_stats(uint64_t *ret_bytes_copied, uint64_t *ret_bytes_shared, uint64_t *ret_regions,
+                   uint64_t *ret_region_bytes);
+
+/* For the task's at-fork handlers: regions become private, both ways (S182). */
+void vm_fork_prepare(void);
+void vm_fork_parent(void);
+void vm_fork_child(void);
+
+#endif
