@@ -22,7 +22,7 @@ extern mach_port_t mach_task_self_;
 #define mach_task_self() mach_task_self_
 #define current_task() mach_task_self()
 
-/* A send right to the host; every call adds a reference, the caller's to deallocate. */
+/* A send right to the host. Programs that deallocate it and programs that do not are both right. */
 mach_port_t mach_host_self(void);
 
 /*

@@ -13,16 +13,15 @@ extern "C" {
 #endif
 
 /*
- * The send right the task has in special place `which_port` (TASK_..._PORT), with one reference
- * more, the caller's; MACH_PORT_NULL when there is none. KERN_SUCCESS; KERN_INVALID_ARGUMENT: no
- * such place.
+ * The send right in special place `which_port` (TASK_KERNEL_PORT, TASK_HOST_PORT or
+ * TASK_BOOTSTRAP_PORT), with one reference more, the caller's; MACH_PORT_NULL when there is none.
+ * KERN_SUCCESS; KERN_INVALID_ARGUMENT: another place.
  */
 kern_return_t task_get_special_port(task_inspect_t task, int which_port, mach_port_t *special_port);
 
 /*
- * Puts a send right, or MACH_PORT_NULL, into a special place. The caller keeps its own reference.
- * KERN_SUCCESS; KERN_INVALID_ARGUMENT: no such place; KERN_INVALID_RIGHT, KERN_INVALID_CAPABILITY:
- * no send right.
+ * Puts a send right, or MACH_PORT_NULL, into place TASK_BOOTSTRAP_PORT. The caller keeps its own
+ * reference. KERN_SUCCESS; KERN_INVALID_ARGUMENT: another place; KERN_INVALID_RIGHT: no send right.
  */
 kern_return_t task_set_special_port(task_t task, int which_port, mach_port_t special_port);
 

@@ -45,16 +45,18 @@ extern "C" {
 #endif
 
 /*
+ * In all three calls a `bp` that is not the bootstrap port gives MACH_SEND_INVALID_DEST.
+ *
  * The names are plain strings, any length: a parameter of type name_t would have the compiler warn
  * of every literal shorter than 128 bytes. To a caller the two are the same.
  */
 
 /*
- * Publishes the port behind send right `sp` under a name; the caller keeps `sp`. MACH_PORT_NULL
- * takes an inactive service of one's own away. BOOTSTRAP_SUCCESS; BOOTSTRAP_SERVICE_ACTIVE: the
- * caller publishes that name already; BOOTSTRAP_NOT_PRIVILEGED: another task does;
- * BOOTSTRAP_NO_MEMORY: descriptors or memory are short, or `sp` is dead; KERN_INVALID_RIGHT,
- * KERN_INVALID_NAME: `sp` is no send right; KERN_NOT_SUPPORTED: the port is another task's.
+ * Publishes a port of the caller's own under a name; the caller keeps `sp`. The name goes when the
+ * port does. BOOTSTRAP_SUCCESS; BOOTSTRAP_SERVICE_ACTIVE: the caller publishes that name already;
+ * BOOTSTRAP_NOT_PRIVILEGED: another task does; BOOTSTRAP_NO_MEMORY: descriptors or memory are short,
+ * or `sp` is dead; KERN_INVALID_RIGHT: the port's receive right is not here;
+ * MACH_SEND_INVALID_DEST: `sp` stands for nothing; KERN_INVALID_ARGUMENT: no name.
  */
 kern_return_t bootstrap_register(mach_port_t bp, const char *service_name, mach_port_t sp);
 
