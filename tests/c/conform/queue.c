@@ -1,0 +1,425 @@
+/* Queue limits, timeouts, blocking, order, death of the port. S143 to S150, S156. */
+#include "harness/mach_kit.h"
+
+#include <signal.h>
+#include <string.h>
+
+TEST(S143_setting_the_limit)
+{
+    mach_port_t port = kit_port();
+    const unsigned limits[] = {0, 1, 5, 16, 1024};
+    mach_port_limits_t read_back;
+    for (unsigned i = 0; i < 5; i++) {
+        mach_msg_type_number_t count = MACH_PORT_LIMITS_INFO_COUNT;
+        kit_set_qlimit(port, limits[i]);
+        ASSERT_EQ(limits[i], kit_status(port).mps_qlimit);
+        ASSERT_OK(mach_port_get_attributes(mach_task_self(), port, MACH_PORT_LIMITS_INFO,
+                                           (mach_port_info_t)&read_back, &count));
+        ASSERT_EQ(limits[i], read_back.mpl_qlimit);
+        ASSERT_EQ(1, count);
+    }
+    mach_port_limits_t too_many = {.mpl_qlimit = 1025};
+    ASSERT_CODE(KERN_INVALID_VALUE,
+                mach_port_set_attributes(mach_task_self(), port, MACH_PORT_LIMITS_INFO,
+                                         (mach_port_info_t)&too_many, 1));
+    ASSERT_EQ(1024, kit_status(port).mps_qlimit);
+    kit_destroy(port);
+}
+
+TEST(S143_lowering_keeps_what_is_queued)
+{
+    mach_port_t port = kit_port();
+    kit_fill_queue(port, 5);
+    kit_set_qlimit(port, 2);
+    ASSERT_EQ(5, kit_status(port).mps_msgcount);
+    ASSERT_CODE(MACH_SEND_TIMED_OUT, kit_try_plain(port, MACH_MSG_TYPE_COPY_SEND, 9, 0));
+    kit_deallocate(port); /* S126: the reference that came back */
+    for (int i = 0; i < 4; i++)
+        kit_expect_plain(port, i);
+    ASSERT_OK(kit_try_plain(port, MACH_MSG_TYPE_COPY_SEND, 9, 0));
+    kit_expect_plain(port, 4);
+    kit_expect_plain(port, 9);
+    kit_destroy(port);
+}
+
+struct sender {
+    mach_port_t port;
+    mach_msg_id_t id;
+    mach_msg_return_t result;
+    struct kit_event *done;
+};
+
+static void *send_blocking(void *argument)
+{
+    struct sender *sender = argument;
+    struct plain_msg message;
+    memset(&message, 0, sizeof(message));
+    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0),
+               sizeof(message.header), sender->port, MACH_PORT_NULL, sender->id);
+    sender->result = kit_send(&message.header, 0, 0);
+    kit_event_post(sender->done);
+    return NULL;
+}
+
+TEST(S143_raising_wakes_that_many_senders)
+{
+    struct kit_event done = KIT_EVENT_INIT;
+    struct sender senders[4];
+    pthread_t threads[4];
+    mach_port_t port = kit_port();
+    kit_fill_queue(port, 5);
+    for (int i = 0; i < 4; i++) {
+        senders[i] = (struct sender){.port = port, .id = 10 + i, .done = &done};
+        threads[i] = kit_thread(send_blocking, &senders[i]);
+    }
+    kit_event_quiet(&done, 0);
+    kit_set_qlimit(port, 7);
+    kit_event_wait(&done, 2);
+    kit_event_quiet(&done, 2);
+    kit_set_qlimit(port, 16);
+    for (int i = 0; i < 4; i++) {
+        kit_join(threads[i]);
+        ASSERT_OK(senders[i].result);
+    }
+    ASSERT_EQ(9, kit_status(port).mps_msgcount);
+    kit_destroy(port);
+}
+
+TEST(S144_sixth_send_blocks_until_there_is_room)
+{
+    struct kit_event done = KIT_EVENT_INIT;
+    mach_port_t port = kit_port();
+    struct sender sender = {.port = port, .id = 5, .done = &done};
+    kit_fill_queue(port, 5);
+    pthread_t thread = kit_thread(send_blocking, &sender);
+    kit_event_quiet(&done, 0);
+    kit_expect_plain(port, 0);
+    kit_join(thread);
+    ASSERT_OK(sender.result);
+    for (int i = 1; i <= 5; i++)
+        kit_expect_plain(port, i);
+    kit_destroy(port);
+}
+
+TEST(S144_limit_counts_messages_not_bytes)
+{
+    const mach_msg_size_t size = 1 << 20;
+    mach_port_t port = kit_port();
+    mach_msg_header_t *message = kit_allocate(size);
+    for (int i = 0; i < 6; i++) {
+        kit_header(message, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0), size, port, MACH_PORT_NULL,
+                   i);
+        ASSERT_CODE(i < 5 ? MACH_MSG_SUCCESS : MACH_SEND_TIMED_OUT,
+                    kit_send(message, MACH_SEND_TIMEOUT, 0));
+    }
+    kit_free(message, size);
+    kit_destroy(port);
+}
+
+PEER(queue_full)
+{
+    struct kit_pair pair;
+    kit_pair_join(&pair);
+    parent_hear(); /* our hello has been taken */
+    kit_fill_queue(pair.theirs, 5);
+    ASSERT_CODE(MACH_SEND_TIMED_OUT, kit_try_plain(pair.theirs, MACH_MSG_TYPE_COPY_SEND, 9, 20));
+    kit_deallocate(pair.theirs);
+    parent_tell();
+    kit_send_plain(pair.theirs, 5); /* waits for room */
+    parent_tell();
+    for (int i = 6; i < 60; i++)
+        kit_send_plain(pair.theirs, i);
+    parent_hear();
+    kit_pair_leave(&pair);
+}
+
+TEST(S144_sixth_send_blocks_between_tasks)
+{
+    struct kit_pair pair;
+    kit_pair_start(&pair, "queue_full", "");
+    peer_tell(&pair.peer);
+    peer_hear(&pair.peer);
+    kit_expect_plain(pair.mine, 0);
+    peer_hear(&pair.peer);
+    for (int i = 1; i < 60; i++)
+        kit_expect_plain(pair.mine, i);
+    kit_expect_nothing(pair.mine);
+    peer_tell(&pair.peer);
+    kit_pair_end(&pair);
+}
+
+struct receiver {
+    mach_port_t port;
+    mach_msg_option_t options;
+    mach_msg_timeout_t timeout;
+    mach_msg_return_t result;
+    mach_msg_id_t id;
+    struct kit_event started;
+    struct kit_event done;
+};
+
+static void *receive_one(void *argument)
+{
+    struct receiver *receiver = argument;
+    struct plain_rcv received;
+    kit_event_post(&receiver->started);
+    receiver->result = mach_msg(&received.header, MACH_RCV_MSG | receiver->options, 0,
+                                sizeof(received), receiver->port, receiver->timeout, 0);
+    receiver->id = received.header.msgh_id;
+    kit_event_post(&receiver->done);
+    return NULL;
+}
+
+static pthread_t start_receiver(struct receiver *receiver)
+{
+    receiver->started = receiver->done = (struct kit_event)KIT_EVENT_INIT;
+    pthread_t thread = kit_thread(receive_one, receiver);
+    kit_event_wait(&receiver->started, 1);
+    kit_event_quiet(&receiver->done, 0); /* it waits now */
+    return thread;
+}
+
+TEST(S144_limit_zero_blocks_even_with_a_waiting_receiver)
+{
+    struct receiver receiver = {.port = kit_port()};
+    kit_set_qlimit(receiver.port, 0);
+    pthread_t thread = start_receiver(&receiver);
+    ASSERT_CODE(MACH_SEND_TIMED_OUT,
+                kit_try_plain(receiver.port, MACH_MSG_TYPE_COPY_SEND, 1, 20));
+    kit_deallocate(receiver.port);
+    kit_set_qlimit(receiver.port, 1);
+    kit_send_plain(receiver.port, 2);
+    kit_join(thread);
+    ASSERT_OK(receiver.result);
+    ASSERT_EQ(2, receiver.id);
+    kit_destroy(receiver.port);
+}
+
+TEST(S145_send_once_messages_ignore_the_limit)
+{
+    mach_port_t port = kit_port();
+    mach_port_t once[20];
+    for (int i = 0; i < 20; i++)
+        once[i] = kit_send_once(port);
+    kit_fill_queue(port, 5);
+    for (int i = 0; i < 20; i++)
+        ASSERT_OK(kit_try_plain(once[i], MACH_MSG_TYPE_MOVE_SEND_ONCE, 10 + i, 0));
+    ASSERT_EQ(25, kit_status(port).mps_msgcount);
+    kit_destroy(port);
+}
+
+TEST(S146_send_timeout_waits_that_long)
+{
+    mach_port_t port = kit_port();
+    kit_fill_queue(port, 5);
+    uint64_t start = kit_milliseconds();
+    ASSERT_CODE(MACH_SEND_TIMED_OUT, kit_try_plain(port, MACH_MSG_TYPE_COPY_SEND, 9, 100));
+    uint64_t took = kit_milliseconds() - start;
+    ASSERT(took >= 99 && took < 3000);
+    kit_destroy(port);
+}
+
+/* Without the flag the number means nothing: this would otherwise time out. */
+TEST(S146_timeout_without_the_flag_is_ignored)
+{
+    struct kit_event done = KIT_EVENT_INIT;
+    mach_port_t port = kit_port();
+    struct sender sender = {.port = port, .id = 5, .done = &done};
+    struct receiver receiver = {.port = kit_port(), .timeout = 1};
+    pthread_t waiting = start_receiver(&receiver);
+    kit_fill_queue(port, 5);
+    pthread_t sending = kit_thread(send_blocking, &sender);
+    kit_event_quiet(&done, 0);
+    kit_expect_plain(port, 0);
+    kit_send_plain(receiver.port, 3);
+    kit_join(sending);
+    kit_join(waiting);
+    ASSERT_OK(sender.result);
+    ASSERT_OK(receiver.result);
+    ASSERT_EQ(3, receiver.id);
+    kit_destroy(port);
+    kit_destroy(receiver.port);
+}
+
+TEST(S147_timeout_zero_takes_what_is_there)
+{
+    mach_port_t port = kit_port();
+    struct plain_rcv received;
+    for (int i = 0; i < 3; i++) {
+        kit_expect_nothing(port);
+        kit_send_plain(port, i);
+        ASSERT_OK(kit_receive(&received.header, sizeof(received), port, 0, 0));
+    }
+    kit_destroy(port);
+}
+
+PEER(queue_tells)
+{
+    struct kit_pair pair;
+    kit_pair_join(&pair);
+    for (int i = 0; i < 50; i++) {
+        kit_send_plain(pair.theirs, i);
+        parent_tell();
+        parent_hear();
+    }
+    kit_pair_leave(&pair);
+}
+
+/* What another task has sent before, by its own word, is there. */
+TEST(S147_timeout_zero_between_tasks)
+{
+    struct kit_pair pair;
+    kit_pair_start(&pair, "queue_tells", "");
+    for (int i = 0; i < 50; i++) {
+        struct plain_rcv received;
+        peer_hear(&pair.peer);
+        ASSERT_OK(kit_receive(&received.header, sizeof(received), pair.mine, 0, 0));
+        ASSERT_EQ(i, received.header.msgh_id);
+        peer_tell(&pair.peer);
+    }
+    kit_pair_end(&pair);
+}
+
+TEST(S148_blocked_sender_whose_destination_dies)
+{
+    struct kit_event done = KIT_EVENT_INIT;
+    mach_port_t port = kit_port();
+    struct sender sender = {.port = port, .id = 5, .done = &done};
+    kit_fill_queue(port, 5);
+    pthread_t thread = kit_thread(send_blocking, &sender);
+    kit_event_quiet(&done, 0);
+    ASSERT_OK(mach_port_mod_refs(mach_task_self(), port, MACH_PORT_RIGHT_RECEIVE, -1));
+    kit_join(thread);
+    ASSERT_OK(sender.result);
+    ASSERT_CODE(MACH_SEND_INVALID_DEST, kit_try_plain(port, MACH_MSG_TYPE_COPY_SEND, 1, 0));
+    kit_destroy(port);
+}
+
+PEER(queue_dies)
+{
+    struct kit_pair pair;
+    kit_pair_join(&pair);
+    parent_hear();
+    if (strcmp(pair.argument, "killed") == 0)
+        raise(SIGKILL);
+    kit_pair_leave(&pair);
+}
+
+static void blocked_sender_of_a_dying_task(const char *how)
+{
+    struct kit_event done = KIT_EVENT_INIT;
+    struct kit_pair pair;
+    kit_pair_start(&pair, "queue_dies", how);
+    struct sender sender = {.port = pair.theirs, .id = 5, .done = &done};
+    kit_fill_queue(pair.theirs, 5);
+    pthread_t thread = kit_thread(send_blocking, &sender);
+    kit_event_quiet(&done, 0);
+    peer_tell(&pair.peer);
+    (void)peer_reap(&pair.peer);
+    kit_join(thread);
+    ASSERT_OK(sender.result);
+    kit_wait_dead(pair.theirs);
+    ASSERT_CODE(MACH_SEND_INVALID_DEST, kit_try_plain(pair.theirs, MACH_MSG_TYPE_COPY_SEND, 1, 0));
+    kit_pair_drop(&pair);
+}
+
+TEST(S148_blocked_sender_of_a_task_that_ends)
+{
+    blocked_sender_of_a_dying_task("ends");
+}
+
+TEST(S148_blocked_sender_of_a_task_that_is_killed)
+{
+    blocked_sender_of_a_dying_task("killed");
+}
+
+TEST(S149_receive_on_what_is_no_receive_right)
+{
+    struct plain_rcv received;
+    struct kit_pair pair;
+    mach_port_t dead = kit_port();
+    ASSERT_OK(mach_port_mod_refs(mach_task_self(), dead, MACH_PORT_RIGHT_RECEIVE, -1));
+    kit_pair_start(&pair, "queue_dies", "");
+    const mach_port_t names[] = {MACH_PORT_NULL, MACH_PORT_DEAD, kit_unknown_name(), dead,
+                                 pair.theirs};
+    for (unsigned i = 0; i < 5; i++)
+        ASSERT_EQ(0x10004002, kit_receive(&received.header, sizeof(received), names[i], 0, 0));
+    kit_deallocate(dead);
+    peer_tell(&pair.peer);
+    kit_pair_end(&pair);
+}
+
+TEST(S150_blocked_receiver_whose_port_is_destroyed)
+{
+    struct receiver receiver = {.port = kit_port()};
+    pthread_t thread = start_receiver(&receiver);
+    kit_destroy(receiver.port);
+    kit_join(thread);
+    if (receiver.result != MACH_RCV_PORT_DIED)
+        ASSERT_CODE(MACH_RCV_PORT_CHANGED, receiver.result);
+}
+
+enum { FIFO_COUNT = 3000 };
+
+PEER(queue_fifo)
+{
+    struct kit_pair pair;
+    void *memory = kit_allocate(1 << 16);
+    kit_pair_join(&pair);
+    for (int i = 0; i < FIFO_COUNT; i++) {
+        if (i % 10 == 9) { /* messages that travel in another way keep their place */
+            struct ool_msg message;
+            kit_header(&message.header,
+                       MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
+                       OOL_MSG_SIZE(1), pair.theirs, MACH_PORT_NULL, i);
+            message.body.msgh_descriptor_count = 1;
+            kit_ool(&message.ool[0], memory, i % 20 == 9 ? 10 : 1 << 16, 1, false);
+            ASSERT_OK(kit_send(&message.header, MACH_SEND_TIMEOUT, PATIENCE));
+        } else {
+            kit_send_plain(pair.theirs, i);
+        }
+    }
+    kit_free(memory, 1 << 16);
+    parent_hear();
+    kit_pair_leave(&pair);
+}
+
+TEST(S156_messages_of_one_sender_keep_their_order)
+{
+    struct kit_pair pair;
+    kit_pair_start(&pair, "queue_fifo", "");
+    for (int i = 0; i < FIFO_COUNT; i++) {
+        struct ool_rcv received;
+        ASSERT_OK(kit_receive(&received.header, sizeof(received), pair.mine, 0, PATIENCE));
+        ASSERT_EQ(i, received.header.msgh_id);
+        if ((received.header.msgh_bits & MACH_MSGH_BITS_COMPLEX) != 0)
+            kit_free(received.ool[0].address, received.ool[0].size);
+    }
+    peer_tell(&pair.peer);
+    kit_pair_end(&pair);
+}
+
+/* Nine replies of one task to one port with the default limit and no timeout. */
+PEER(queue_nine)
+{
+    struct kit_pair pair;
+    struct plain_msg message;
+    kit_pair_join(&pair);
+    for (int i = 0; i < 9; i++) {
+        memset(&message, 0, sizeof(message));
+        kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0),
+                   sizeof(message.header), pair.theirs, MACH_PORT_NULL, i);
+        ASSERT_OK(kit_send(&message.header, 0, 0));
+    }
+    ASSERT_EQ(1, kit_refs(pair.theirs, MACH_PORT_RIGHT_SEND));
+    kit_pair_leave(&pair);
+}
+
+TEST(S144_nine_messages_wait_for_the_receiver)
+{
+    struct kit_pair pair;
+    kit_pair_start(&pair, "queue_nine", "");
+    for (int i = 0; i < 9; i++)
+        kit_expect_plain(pair.mine, i);
+    kit_pair_end(&pair);
+}

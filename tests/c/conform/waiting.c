@@ -1,0 +1,269 @@
+/* One call that sends and receives, and signals that come while it waits. S152 to S155. */
+#include "harness/mach_kit.h"
+
+#include <signal.h>
+#include <string.h>
+
+struct sender {
+    mach_port_t port;
+    mach_msg_id_t id;
+    mach_msg_return_t result;
+    struct kit_event *done;
+};
+
+static void *send_blocking(void *argument)
+{
+    struct sender *sender = argument;
+    struct plain_msg message;
+    memset(&message, 0, sizeof(message));
+    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0),
+               sizeof(message.header), sender->port, MACH_PORT_NULL, sender->id);
+    sender->result = kit_send(&message.header, 0, 0);
+    kit_event_post(sender->done);
+    return NULL;
+}
+
+struct receiver {
+    mach_port_t port;
+    mach_msg_option_t options;
+    mach_msg_timeout_t timeout;
+    mach_msg_return_t result;
+    mach_msg_id_t id;
+    struct kit_event started;
+    struct kit_event done;
+};
+
+static void *receive_one(void *argument)
+{
+    struct receiver *receiver = argument;
+    struct plain_rcv received;
+    kit_event_post(&receiver->started);
+    receiver->result = mach_msg(&received.header, MACH_RCV_MSG | receiver->options, 0,
+                                sizeof(received), receiver->port, receiver->timeout, 0);
+    receiver->id = received.header.msgh_id;
+    kit_event_post(&receiver->done);
+    return NULL;
+}
+
+static pthread_t start_receiver(struct receiver *receiver)
+{
+    receiver->started = receiver->done = (struct kit_event)KIT_EVENT_INIT;
+    pthread_t thread = kit_thread(receive_one, receiver);
+    kit_event_wait(&receiver->started, 1);
+    kit_event_quiet(&receiver->done, 0); /* it waits now */
+    return thread;
+}
+
+TEST(S152_send_and_receive_in_one_call)
+{
+    mach_port_t port = kit_port();
+    struct plain_rcv message;
+    memset(&message, 0, sizeof(message));
+    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0),
+               sizeof(struct plain_msg), port, MACH_PORT_NULL, 5);
+    strcpy(message.text, "there and back");
+    ASSERT_OK(mach_msg(&message.header, MACH_SEND_MSG | MACH_RCV_MSG | MACH_RCV_TIMEOUT,
+                       sizeof(struct plain_msg), sizeof(message), port, PATIENCE, MACH_PORT_NULL));
+    ASSERT_EQ(5, message.header.msgh_id);
+    ASSERT_EQ(MACH_MSGH_BITS(0, 17), message.header.msgh_bits);
+    ASSERT_STR("there and back", message.text);
+    kit_destroy(port);
+}
+
+TEST(S152_no_receive_after_a_failed_send)
+{
+    mach_port_t port = kit_port();
+    struct plain_rcv message;
+    kit_send_plain(port, 1);
+    memset(&message, 0, sizeof(message));
+    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0),
+               sizeof(struct plain_msg), MACH_PORT_NULL, MACH_PORT_NULL, 5);
+    ASSERT_CODE(MACH_SEND_INVALID_DEST,
+                mach_msg(&message.header, MACH_SEND_MSG | MACH_RCV_MSG | MACH_RCV_TIMEOUT,
+                         sizeof(struct plain_msg), sizeof(message), port, 0, MACH_PORT_NULL));
+    kit_expect_plain(port, 1);
+    kit_destroy(port);
+}
+
+TEST(S152_failed_receive_after_a_good_send)
+{
+    mach_port_t port = kit_port();
+    mach_port_t quiet = kit_port();
+    struct plain_rcv message;
+    memset(&message, 0, sizeof(message));
+    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0),
+               sizeof(message.header), port, MACH_PORT_NULL, 5);
+    ASSERT_CODE(MACH_RCV_TIMED_OUT,
+                mach_msg(&message.header, MACH_SEND_MSG | MACH_RCV_MSG | MACH_RCV_TIMEOUT,
+                         sizeof(message.header), sizeof(message), quiet, 10, MACH_PORT_NULL));
+    ASSERT_CODE(MACH_RCV_INVALID_NAME,
+                mach_msg(&message.header, MACH_SEND_MSG | MACH_RCV_MSG | MACH_RCV_TIMEOUT,
+                         sizeof(message.header), sizeof(message), MACH_PORT_NULL, 10,
+                         MACH_PORT_NULL));
+    kit_expect_plain(port, 5);
+    kit_expect_plain(port, 5);
+    kit_destroy(port);
+    kit_destroy(quiet);
+}
+
+TEST(S153_neither_send_nor_receive)
+{
+    ASSERT_OK(mach_msg(NULL, 0, 0, 0, MACH_PORT_NULL, 0, MACH_PORT_NULL));
+    ASSERT_OK(mach_msg(NULL, MACH_SEND_TIMEOUT | MACH_RCV_TIMEOUT, 0, 0, MACH_PORT_NULL, 0, 0));
+}
+
+static struct kit_event *signal_seen;
+
+static void on_signal(int number)
+{
+    (void)number;
+    if (signal_seen != NULL)
+        __atomic_add_fetch(&signal_seen->count, 1, __ATOMIC_SEQ_CST);
+}
+
+static void catch_signals(struct kit_event *event)
+{
+    struct sigaction action = {.sa_handler = on_signal}; /* no SA_RESTART */
+    signal_seen = event;
+    ASSERT_SYS(sigaction(SIGUSR1, &action, NULL));
+}
+
+/* Sends signals one by one, each after the one before it was seen. */
+static void shower(pthread_t thread, struct kit_event *seen, unsigned count)
+{
+    uint64_t end = kit_milliseconds() + PATIENCE;
+    for (unsigned i = 1; i <= count; i++) {
+        ASSERT_EQ(0, pthread_kill(thread, SIGUSR1));
+        while (__atomic_load_n(&seen->count, __ATOMIC_SEQ_CST) < i)
+            ASSERT(kit_milliseconds() < end);
+    }
+}
+
+TEST(S154_plain_receive_goes_on_after_signals)
+{
+    struct kit_event seen = KIT_EVENT_INIT;
+    struct receiver receiver = {.port = kit_port()};
+    catch_signals(&seen);
+    pthread_t thread = start_receiver(&receiver);
+    shower(thread, &seen, 20);
+    kit_event_quiet(&receiver.done, 0);
+    kit_send_plain(receiver.port, 3);
+    kit_join(thread);
+    ASSERT_OK(receiver.result);
+    ASSERT_EQ(3, receiver.id);
+    kit_destroy(receiver.port);
+}
+
+TEST(S154_plain_send_goes_on_after_signals)
+{
+    struct kit_event seen = KIT_EVENT_INIT;
+    struct kit_event done = KIT_EVENT_INIT;
+    mach_port_t port = kit_port();
+    struct sender sender = {.port = port, .id = 5, .done = &done};
+    catch_signals(&seen);
+    kit_fill_queue(port, 5);
+    pthread_t thread = kit_thread(send_blocking, &sender);
+    kit_event_quiet(&done, 0);
+    shower(thread, &seen, 20);
+    kit_event_quiet(&done, 0);
+    kit_expect_plain(port, 0);
+    kit_join(thread);
+    ASSERT_OK(sender.result);
+    kit_destroy(port);
+}
+
+/* A signal can come before the thread waits, so one is sent until the call ends. */
+static void interrupt(pthread_t thread, struct kit_event *done)
+{
+    uint64_t end = kit_milliseconds() + PATIENCE;
+    for (;;) {
+        pthread_mutex_lock(&done->lock);
+        bool ended = done->count != 0;
+        pthread_mutex_unlock(&done->lock);
+        if (ended)
+            return;
+        ASSERT(kit_milliseconds() < end);
+        ASSERT_EQ(0, pthread_kill(thread, SIGUSR1));
+    }
+}
+
+TEST(S154_receive_with_interrupt_ends)
+{
+    struct kit_event seen = KIT_EVENT_INIT;
+    struct receiver receiver = {.port = kit_port(), .options = MACH_RCV_INTERRUPT};
+    catch_signals(&seen);
+    pthread_t thread = start_receiver(&receiver);
+    interrupt(thread, &receiver.done);
+    kit_join(thread);
+    ASSERT_EQ(0x10004005, receiver.result);
+    kit_send_plain(receiver.port, 3);
+    kit_expect_plain(receiver.port, 3);
+    kit_destroy(receiver.port);
+}
+
+static void *send_interruptible(void *argument)
+{
+    struct sender *sender = argument;
+    struct plain_msg message;
+    memset(&message, 0, sizeof(message));
+    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0),
+               sizeof(message.header), sender->port, MACH_PORT_NULL, sender->id);
+    sender->result = kit_send(&message.header, MACH_SEND_INTERRUPT, 0);
+    /* S126: interruption hands the message back too. */
+    ASSERT_EQ(MACH_MSGH_BITS(MACH_MSG_TYPE_MOVE_SEND, 0), message.header.msgh_bits);
+    kit_event_post(sender->done);
+    return NULL;
+}
+
+TEST(S126_S154_send_with_interrupt_ends)
+{
+    struct kit_event seen = KIT_EVENT_INIT;
+    struct kit_event done = KIT_EVENT_INIT;
+    mach_port_t port = kit_port();
+    struct sender sender = {.port = port, .id = 5, .done = &done};
+    catch_signals(&seen);
+    kit_fill_queue(port, 5);
+    pthread_t thread = kit_thread(send_interruptible, &sender);
+    kit_event_quiet(&done, 0);
+    interrupt(thread, &done);
+    kit_join(thread);
+    ASSERT_EQ(0x10000007, sender.result);
+    ASSERT_EQ(2, kit_refs(port, MACH_PORT_RIGHT_SEND));
+    kit_destroy(port);
+}
+
+static void *send_and_receive(void *argument)
+{
+    struct receiver *receiver = argument;
+    struct plain_rcv message;
+    memset(&message, 0, sizeof(message));
+    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0),
+               sizeof(message.header), (mach_port_t)receiver->id, MACH_PORT_NULL, 7);
+    kit_event_post(&receiver->started);
+    receiver->result = mach_msg(&message.header, MACH_SEND_MSG | MACH_RCV_MSG,
+                                sizeof(message.header), sizeof(message), receiver->port, 0, 0);
+    receiver->id = message.header.msgh_id;
+    kit_event_post(&receiver->done);
+    return NULL;
+}
+
+TEST(S155_only_the_receive_half_is_restarted)
+{
+    struct kit_event seen = KIT_EVENT_INIT;
+    struct receiver receiver = {.port = kit_port()};
+    mach_port_t requests = kit_port();
+    receiver.id = (mach_msg_id_t)requests;
+    receiver.started = receiver.done = (struct kit_event)KIT_EVENT_INIT;
+    catch_signals(&seen);
+    pthread_t thread = kit_thread(send_and_receive, &receiver);
+    kit_expect_plain(requests, 7);
+    kit_event_quiet(&receiver.done, 0);
+    shower(thread, &seen, 20);
+    kit_expect_nothing(requests);
+    kit_send_plain(receiver.port, 3);
+    kit_join(thread);
+    ASSERT_OK(receiver.result);
+    ASSERT_EQ(3, receiver.id);
+    kit_destroy(requests);
+    kit_destroy(receiver.port);
+}
