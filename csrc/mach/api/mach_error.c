@@ -1,11 +1,11 @@
 /*
  * Codes in words.
  *
- * A code is a system, a subsystem and a number (mach/error.h); each family that the layer can return
- * has a table here, indexed by number, so a code without words is a hole that the test for holes
- * finds. Two families lie outside that scheme: bootstrap's codes, which are plain numbers from 1100
- * on, and MIG's, which are negative. A send or receive code may carry special bits that say what was
- * short: those are taken off first and put into words behind it.
+ * A code is a system, a subsystem and a number (mach/error.h); each family that the layer can
+ * return has a table here, indexed by number, so a code without words is a hole that the test for
+ * holes finds. Two families lie outside that scheme: bootstrap's codes, which are plain numbers
+ * from 1100 on, and MIG's, which are negative. A send or receive code may carry special bits that
+ * say what was short: those are taken off first and put into words behind it.
  *
  * Invariants: texts are constant; only a text that has to be put together (special bits, errno, an
  * unknown code) is written, into a buffer of the calling thread. No lock, no allocation: safe when

@@ -1,6 +1,6 @@
 /*
- * The headers, checked by the compiler: every constant's value, every struct's size and the place of
- * its fields, every type's width, every call's signature. Nothing runs.
+ * The headers, checked by the compiler: every constant's value, every struct's size and the place
+ * of its fields, every type's width, every call's signature. Nothing runs.
  *
  * It is compiled against our headers and against those of the macOS SDK, for both of its machines,
  * so each row says what Darwin says and we say the same. A row that holds on one side only stands
@@ -535,5 +535,5 @@ FN(mach_reply_port, mach_port_name_t, (void))
 /* int here, as on arm64 macOS; x86_64 macOS has unsigned int. */
 SAME(boolean_t, int)
 /* In the SDK a macro only. */
-_Static_assert(_Generic((mach_task_self), mach_port_t (*)(void) : 1, default : 0), "a function too");
+_Static_assert(_Generic((mach_task_self), mach_port_t (*)(void) : 1, default : 0), "function");
 #endif

@@ -1,7 +1,7 @@
 /*
  * kern_return_t: the result of every call on a task, a port or memory; 0 is success. Darwin's
- * values, complete, so that a code from any program can be named. mach_error_string() says what each
- * means in words.
+ * values, complete, so that a code from any program can be named. mach_error_string() says what
+ * each means in words.
  */
 #ifndef MACHOOL_MACH_KERN_RETURN_H
 #define MACHOOL_MACH_KERN_RETURN_H

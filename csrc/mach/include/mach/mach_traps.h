@@ -11,8 +11,8 @@ extern "C" {
 #endif
 
 /*
- * A new port's receive right, as mach_port_allocate gives it, or MACH_PORT_NULL when names or memory
- * are short. The caller's: mach_port_mod_refs(RECEIVE, -1) ends it.
+ * A new port's receive right, as mach_port_allocate gives it, or MACH_PORT_NULL when names or
+ * memory are short. The caller's: mach_port_mod_refs(RECEIVE, -1) ends it.
  */
 mach_port_name_t mach_reply_port(void);
 

@@ -1,5 +1,6 @@
 /*
- * The calls of mach/vm_map.h with 64-bit types whatever the program's word; the contracts are there.
+ * The calls of mach/vm_map.h with 64-bit types whatever the program's word; the contracts are
+ * there.
  */
 #ifndef MACHOOL_MACH_MACH_VM_H
 #define MACHOOL_MACH_MACH_VM_H

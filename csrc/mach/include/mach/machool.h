@@ -24,7 +24,8 @@ int machool_port_fd(mach_port_name_t name);
 
 /*
  * bootstrap_register, open to the `count` users in `uids` besides the caller's own and root. The
- * array is copied. Codes are those of bootstrap_register. On macOS launchd decides who may look up: `count` other than 0 gives KERN_NOT_SUPPORTED.
+ * array is copied. Codes are those of bootstrap_register. On macOS launchd decides who may look up:
+ * `count` other than 0 gives KERN_NOT_SUPPORTED.
  */
 kern_return_t machool_bootstrap_register(const char *service_name, mach_port_t port,
                                          const uid_t *uids, unsigned count);

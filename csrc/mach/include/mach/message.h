@@ -74,9 +74,9 @@ typedef integer_t mach_msg_options_t;
     (((bits) & MACH_MSGH_BITS_IMPHOLDASRT) != MACH_MSGH_BITS_ZERO)
 
 /*
- * Dispositions: what becomes of the sender's right, and what the receiver gets of it. MOVE takes the
- * sender's (one reference of a send right), COPY leaves it, MAKE makes one from a receive right.
- * Received messages only ever show the MOVE values, under the names _PORT_.
+ * Dispositions: what becomes of the sender's right, and what the receiver gets of it. MOVE takes
+ * the sender's (one reference of a send right), COPY leaves it, MAKE makes one from a receive
+ * right. Received messages only ever show the MOVE values, under the names _PORT_.
  */
 
 typedef unsigned int mach_msg_type_name_t;
@@ -523,20 +523,20 @@ extern "C" {
  * says. `timeout` counts for each half that has its timeout option. `notify` is unused.
  *
  * Ownership, sending: success gives away what the dispositions and `deallocate` name, and writes
- * nothing to `msg`. Codes that refuse the header take nothing. INVALID_MEMORY and INVALID_RIGHT come
- * from a descriptor: the header's rights and the descriptors before that one are used up. TIMED_OUT,
- * INTERRUPTED and NO_BUFFER put the message back into `msg` with the rights as they now are: send it
- * again as it is, or mach_msg_destroy it. Receiving: the rights and regions are the caller's.
- * Threads: any number, on one port too. Blocks unless the timeout option says otherwise.
+ * nothing to `msg`. Codes that refuse the header take nothing. INVALID_MEMORY and INVALID_RIGHT
+ * come from a descriptor: the header's rights and the descriptors before that one are used up.
+ * TIMED_OUT, INTERRUPTED and NO_BUFFER put the message back into `msg` with the rights as they now
+ * are: send it again as it is, or mach_msg_destroy it. Receiving: the rights and regions are the
+ * caller's. Threads: any number, on one port too. Blocks unless the timeout option says otherwise.
  *
- * MACH_MSG_SUCCESS, or for the send: INVALID_DATA (unreadable message), INVALID_DEST (no such right,
- * or its port is dead), TIMED_OUT, INTERRUPTED, MSG_TOO_SMALL (under 24 bytes, not a multiple of 4,
- * or too short for its descriptors), TOO_LARGE, NO_BUFFER, INVALID_HEADER, INVALID_REPLY,
- * INVALID_VOUCHER, INVALID_RIGHT, INVALID_MEMORY, INVALID_TYPE, or a bare MACH_MSG_VM_KERNEL
- * (memory is short). For the receive: INVALID_NAME, TIMED_OUT, TOO_LARGE (the message is destroyed;
- * with MACH_RCV_LARGE it stays, and msgh_size says what it needs besides a trailer), INTERRUPTED,
- * INVALID_DATA (unwritable buffer), PORT_CHANGED (the right went while waiting), HEADER_ERROR or
- * BODY_ERROR with special bits (all but what they name was received).
+ * MACH_MSG_SUCCESS, or for the send: INVALID_DATA (unreadable message), INVALID_DEST (no such
+ * right, or its port is dead), TIMED_OUT, INTERRUPTED, MSG_TOO_SMALL (under 24 bytes, not a
+ * multiple of 4, or too short for its descriptors), TOO_LARGE, NO_BUFFER, INVALID_HEADER,
+ * INVALID_REPLY, INVALID_VOUCHER, INVALID_RIGHT, INVALID_MEMORY, INVALID_TYPE, or a bare
+ * MACH_MSG_VM_KERNEL (memory is short). For the receive: INVALID_NAME, TIMED_OUT, TOO_LARGE (the
+ * message is destroyed; with MACH_RCV_LARGE it stays, and msgh_size says what it needs besides a
+ * trailer), INTERRUPTED, INVALID_DATA (unwritable buffer), PORT_CHANGED (the right went while
+ * waiting), HEADER_ERROR or BODY_ERROR with special bits (all but what they name was received).
  */
 mach_msg_return_t mach_msg(mach_msg_header_t *msg, mach_msg_option_t option,
                            mach_msg_size_t send_size, mach_msg_size_t rcv_size,

@@ -54,8 +54,8 @@ extern "C" {
 /*
  * Publishes a port of the caller's own under a name; the caller keeps `sp`. The name goes when the
  * port does. BOOTSTRAP_SUCCESS; BOOTSTRAP_SERVICE_ACTIVE: the caller publishes that name already;
- * BOOTSTRAP_NOT_PRIVILEGED: another task does; BOOTSTRAP_NO_MEMORY: descriptors or memory are short,
- * or `sp` is dead; KERN_INVALID_RIGHT: the port's receive right is not here;
+ * BOOTSTRAP_NOT_PRIVILEGED: another task does; BOOTSTRAP_NO_MEMORY: descriptors or memory are
+ * short, or `sp` is dead; KERN_INVALID_RIGHT: the port's receive right is not here;
  * MACH_SEND_INVALID_DEST: `sp` stands for nothing; KERN_INVALID_ARGUMENT: no name.
  */
 kern_return_t bootstrap_register(mach_port_t bp, const char *service_name, mach_port_t sp);
