@@ -69,10 +69,10 @@ kern_return_t bootstrap_check_in(mach_port_t bp, const char *service_name, mach_
 
 /*
  * A send right to a service, with one reference more at each call, the caller's; the same port has
- * the same name each time. Does not wait for its owner to take notice. BOOTSTRAP_SUCCESS;
+ * the same name each time. Waits a short while for the owner's answer; an owner that is stopped or
+ * busy does not stop it: the right is good for sending all the same. BOOTSTRAP_SUCCESS;
  * BOOTSTRAP_UNKNOWN_SERVICE: nobody publishes that name; BOOTSTRAP_NOT_PRIVILEGED: its owner
- * refuses the caller's user, or is not whom the caller may trust; BOOTSTRAP_NO_MEMORY: descriptors
- * or memory are short.
+ * refuses the caller's user; BOOTSTRAP_NO_MEMORY: descriptors or memory are short.
  */
 kern_return_t bootstrap_look_up(mach_port_t bp, const char *service_name, mach_port_t *sp);
 
