@@ -1,6 +1,7 @@
 /* Fork: a fresh name space, the bootstrap port, and memory by inheritance. S142, S182. */
 #include "harness/mach_kit.h"
 
+#include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -69,6 +70,7 @@ PEER(fork_parent)
 {
     struct kit_pair pair;
     kit_pair_join(&pair);
+    parent_hear();
     pid_t pid = (pid_t)ASSERT_SYS(fork());
     if (pid == 0) {
         parent_tell(); /* the grandchild lives ... */
@@ -86,10 +88,11 @@ PEER(fork_parent)
 TEST(S142_peers_see_the_parents_death_while_the_child_lives)
 {
     struct kit_pair pair;
-    int status = 0;
+    siginfo_t info;
     kit_pair_start(&pair, "fork_parent", "dies");
+    peer_tell(&pair.peer);
     peer_hear(&pair.peer);
-    ASSERT_EQ(pair.peer.pid, waitpid(pair.peer.pid, &status, WNOWAIT));
+    ASSERT_SYS(waitid(P_PID, (id_t)pair.peer.pid, &info, WEXITED | WNOWAIT));
     kit_wait_dead(pair.theirs);
     peer_tell(&pair.peer);
     peer_join(&pair.peer);
@@ -100,6 +103,7 @@ TEST(S142_parent_goes_on_after_fork)
 {
     struct kit_pair pair;
     kit_pair_start(&pair, "fork_parent", "lives");
+    peer_tell(&pair.peer);
     peer_hear(&pair.peer);
     kit_send_plain(pair.theirs, 8);
     kit_expect_plain(pair.mine, 9);

@@ -478,8 +478,10 @@ TEST(S33_refusals_leave_a_moved_destination)
         MACH_MSGH_BITS_COMPLEX;
     message.header.msgh_local_port = reply;
     ASSERT_CODE(MACH_SEND_INVALID_TYPE, kit_send(&message.header, MACH_SEND_TIMEOUT, 0));
+    kit_ool(&message.ool[0], page, vm_page_size, 1, true);
     message.body.msgh_descriptor_count = 2;
     ASSERT_CODE(MACH_SEND_MSG_TOO_SMALL, kit_send(&message.header, MACH_SEND_TIMEOUT, 0));
+    ASSERT(kit_is_readable(page));
     ASSERT_EQ(1, kit_refs(port, MACH_PORT_RIGHT_SEND));
     kit_expect_nothing(reply);
     kit_free(page, vm_page_size);

@@ -38,6 +38,7 @@ PEER(rights_giver)
     for (int i = 0; i < 3; i++)
         ASSERT_OK(send_port(pair.theirs, port, MACH_MSG_TYPE_MAKE_SEND));
     ASSERT_OK(send_port(pair.theirs, port, MACH_MSG_TYPE_MAKE_SEND_ONCE));
+    parent_tell();
     parent_hear();
     kit_destroy(port);
     parent_tell();
@@ -49,6 +50,7 @@ TEST(S105_S114_rights_of_another_task_coalesce_and_die)
 {
     struct kit_pair pair;
     kit_pair_start(&pair, "rights_giver", "");
+    peer_hear(&pair.peer);
     mach_port_t name = receive_port(pair.mine, MACH_MSG_TYPE_PORT_SEND);
     ASSERT_EQ(MACH_PORT_TYPE_SEND, kit_type(name));
     for (unsigned i = 2; i <= 3; i++) {
@@ -76,6 +78,7 @@ TEST(S114_rights_of_a_killed_task_die)
 {
     struct kit_pair pair;
     kit_pair_start(&pair, "rights_giver", "");
+    peer_hear(&pair.peer);
     mach_port_t name = receive_port(pair.mine, MACH_MSG_TYPE_PORT_SEND);
     peer_kill(&pair.peer);
     /* What it had sent is still there, and is dead on arrival or soon after (S102). */
@@ -102,6 +105,7 @@ TEST(S115_make_needs_the_receive_right)
     struct kit_pair pair;
     mach_port_t carrier = kit_port();
     kit_pair_start(&pair, "rights_giver", "");
+    peer_hear(&pair.peer);
     ASSERT_CODE(MACH_SEND_INVALID_RIGHT,
                 send_port(carrier, pair.theirs, MACH_MSG_TYPE_MAKE_SEND));
     ASSERT_CODE(MACH_SEND_INVALID_RIGHT,

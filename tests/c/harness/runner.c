@@ -325,12 +325,13 @@ static void list_tests(void)
                test->must_fail ? " must-fail" : "");
 }
 
-/* Thread stacks that glibc keeps and per-thread heaps would look like leaked mappings. These
- * settings are read at program start, so the program starts itself again with them. */
+/* Thread stacks that glibc keeps, per-thread heaps and large blocks of malloc would look like
+ * leaked mappings. These settings are read at program start, so the program starts itself again with them. */
 static void restart_tuned(char **argv)
 {
 #ifdef __linux__
-    const char *wanted = "glibc.malloc.arena_max=1:glibc.pthread.stack_cache_size=1";
+    const char *wanted = "glibc.malloc.arena_max=1:glibc.malloc.mmap_threshold=33554432:"
+                         "glibc.pthread.stack_cache_size=1";
     const char *present = getenv("GLIBC_TUNABLES");
     ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
     if (length <= 0)
