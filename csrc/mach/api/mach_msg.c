@@ -6,6 +6,7 @@
 #include "ipc/ipc_right.h"
 #include "ipc/ipc_task.h"
 #include "os/os_clock.h"
+#include "os/os_user.h"
 
 #include <mach/mach.h>
 #include <string.h>
@@ -44,6 +45,8 @@ static mach_msg_return_t send_msg(mach_msg_header_t *msg, mach_msg_option_t opti
         return MACH_SEND_MSG_TOO_SMALL;
     if (size > SEND_MAX)
         return MACH_SEND_TOO_LARGE;
+    if (!os_user_readable(msg, size))
+        return MACH_SEND_INVALID_DATA;
     mach_msg_return_t mr;
     do {
         mr = send_once(msg, option, size, timeout);
@@ -141,7 +144,7 @@ static mach_msg_return_t receive_msg(mach_msg_header_t *msg, mach_msg_option_t o
                                      mach_msg_size_t room, mach_port_name_t name,
                                      mach_msg_timeout_t timeout)
 {
-    if (!msg && room)
+    if (room && !os_user_writable(msg, room))
         return MACH_RCV_INVALID_DATA;
     mach_msg_return_t mr;
     do {

@@ -164,8 +164,10 @@ kern_return_t mach_port_type(ipc_space_t task, mach_port_name_t name, mach_port_
     ipc_task_lock();
     ipc_engine_catch_up();
     struct ipc_entry *entry = ipc_space_find(name);
-    if (entry)
+    if (entry) {
         *type = entry->type;
+        entry->unnoticed = false;
+    }
     ipc_task_unlock();
     return entry ? KERN_SUCCESS : KERN_INVALID_NAME;
 }
@@ -189,6 +191,7 @@ kern_return_t mach_port_get_refs(ipc_space_t task, mach_port_name_t name, mach_p
         bool held = entry->type & MACH_PORT_TYPE(right);
         bool counted = right == MACH_PORT_RIGHT_SEND || right == MACH_PORT_RIGHT_DEAD_NAME;
         *refs = !held ? 0 : counted ? entry->urefs : 1;
+        entry->unnoticed = false;
     }
     ipc_task_unlock();
     return entry ? KERN_SUCCESS : KERN_INVALID_NAME;

@@ -12,10 +12,13 @@
 #include "ipc/ipc_space.h"
 #include "ipc/ipc_task.h"
 
+#include <mach/mach.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define RIGHTS_MAX 16383u /* in one message (S39) */
+#define RIGHTS_MAX 16383u          /* in one message (S39) */
+#define SMALL_MAX (16u << 10)      /* copied whatever was asked for (S21) */
+#define PHYSICAL_MAX (7u << 20)    /* of larger memory sent with MACH_MSG_PHYSICAL_COPY (S23) */
 
 union user_descriptor {
     mach_msg_type_descriptor_t type;
@@ -39,7 +42,8 @@ static void read_descriptor(const uint8_t *at, union user_descriptor *ret)
         memcpy(&ret->port, at, sizeof ret->port);
 }
 
-/* Sizes and kinds of the descriptors. On success the bytes they and their count take. */
+/* Sizes and types of the descriptors. On success their number and the bytes that they and their
+ * count take. */
 static mach_msg_return_t measure(const mach_msg_header_t *header, mach_msg_size_t size,
                                  uint32_t *ret_count, uint32_t *ret_bytes)
 {
@@ -50,31 +54,47 @@ static mach_msg_return_t measure(const mach_msg_header_t *header, mach_msg_size_
         return MACH_SEND_MSG_TOO_SMALL;
     const uint8_t *start = (const uint8_t *)header, *at = start + sizeof(mach_msg_base_t);
     const uint8_t *end = start + size;
-    uint32_t rights = 0;
     mach_msg_body_t body;
     memcpy(&body, header + 1, sizeof body);
     for (uint32_t i = 0; i < body.msgh_descriptor_count; i++) {
-        union user_descriptor d;
-        if ((size_t)(end - at) < sizeof d.type)
+        mach_msg_type_descriptor_t type;
+        if ((size_t)(end - at) < sizeof type)
             return MACH_SEND_MSG_TOO_SMALL;
-        memcpy(&d.type, at, sizeof d.type);
-        if ((size_t)(end - at) < user_descriptor_size((mach_msg_descriptor_type_t)d.type.type))
-            return MACH_SEND_MSG_TOO_SMALL;
-        read_descriptor(at, &d);
-        if (d.type.type == MACH_MSG_PORT_DESCRIPTOR)
-            rights++;
-        else if (d.type.type != MACH_MSG_OOL_DESCRIPTOR &&
-                 d.type.type != MACH_MSG_OOL_VOLATILE_DESCRIPTOR)
+        memcpy(&type, at, sizeof type);
+        if (type.type != MACH_MSG_PORT_DESCRIPTOR && type.type != MACH_MSG_OOL_DESCRIPTOR &&
+            type.type != MACH_MSG_OOL_VOLATILE_DESCRIPTOR)
             return MACH_SEND_INVALID_TYPE; /* S16; OOL ports and guarded ports: DIFFERENCES */
-        else if (d.ool.copy != MACH_MSG_PHYSICAL_COPY && d.ool.copy != MACH_MSG_VIRTUAL_COPY)
-            return MACH_SEND_INVALID_TYPE; /* S15 */
-        at += user_descriptor_size((mach_msg_descriptor_type_t)d.type.type);
+        if ((size_t)(end - at) < user_descriptor_size((mach_msg_descriptor_type_t)type.type))
+            return MACH_SEND_MSG_TOO_SMALL;
+        at += user_descriptor_size((mach_msg_descriptor_type_t)type.type);
     }
-    if (rights > RIGHTS_MAX)
-        return MACH_SEND_TOO_LARGE;
     *ret_count = body.msgh_descriptor_count;
     *ret_bytes = (uint32_t)(at - start) - (uint32_t)sizeof *header;
     return MACH_MSG_SUCCESS;
+}
+
+/* Copy options, and what all descriptors together may ask for. */
+static mach_msg_return_t check_descriptors(const mach_msg_header_t *header, uint32_t count)
+{
+    const uint8_t *at = (const uint8_t *)header + sizeof(mach_msg_base_t);
+    uint64_t physical = 0;
+    uint32_t rights = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        union user_descriptor d;
+        read_descriptor(at, &d);
+        at += user_descriptor_size((mach_msg_descriptor_type_t)d.type.type);
+        if (d.type.type == MACH_MSG_PORT_DESCRIPTOR) {
+            rights++;
+            continue;
+        }
+        if (d.ool.copy != MACH_MSG_PHYSICAL_COPY && d.ool.copy != MACH_MSG_VIRTUAL_COPY)
+            return MACH_SEND_INVALID_TYPE; /* S15 */
+        if (d.ool.copy == MACH_MSG_PHYSICAL_COPY && !d.ool.deallocate && d.ool.size > SMALL_MAX)
+            physical += (uint64_t)round_page((vm_size_t)d.ool.size);
+    }
+    if (rights > RIGHTS_MAX)
+        return MACH_SEND_TOO_LARGE;
+    return physical + 8u * rights > PHYSICAL_MAX ? MACH_MSG_VM_KERNEL : MACH_MSG_SUCCESS;
 }
 
 static bool send_disposition(mach_msg_type_name_t type)
@@ -210,6 +230,8 @@ mach_msg_return_t ipc_kmsg_copyin(const mach_msg_header_t *header, mach_msg_size
     mach_msg_return_t mr = check_header(header);
     if (mr == MACH_MSG_SUCCESS)
         mr = measure(header, size, &count, &bytes);
+    if (mr == MACH_MSG_SUCCESS)
+        mr = check_descriptors(header, count);
     if (mr != MACH_MSG_SUCCESS)
         return mr;
     uint32_t inline_at = (uint32_t)sizeof *header + bytes;

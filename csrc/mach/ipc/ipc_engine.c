@@ -26,7 +26,6 @@
 #define ENGINE_BATCH 16       /* entries of one ring in one pass, so that none starves others */
 #define ENGINE_WHOLE 65536    /* the same in a whole pass: more than a ring can hold honestly */
 #define ENGINE_STARVED_MS 10  /* how often a task short of descriptors tries again */
-#define ENGINE_SPARE 16       /* eventfds kept for threads to come */
 #define ENGINE_EVENTS 32
 
 static struct ipc_engine *engine(void)
@@ -64,9 +63,6 @@ void ipc_engine_deinit(void)
         if (waiter->event_fd >= 0)
             close(waiter->event_fd);
     }
-    for (unsigned i = 0; i < e->spare_count; i++)
-        close(e->spare_fds[i]);
-    free(e->spare_fds);
     util_idmap_deinit(&e->watches);
     if (e->kick_fd >= 0)
         close(e->kick_fd);
@@ -465,33 +461,11 @@ static int lead(struct ipc_waiter *waiter, int64_t deadline)
     return r;
 }
 
-static int take_event_fd(void)
-{
-    struct ipc_engine *e = engine();
-    if (e->spare_count)
-        return e->spare_fds[--e->spare_count];
-    return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-}
-
-static void give_event_fd(int fd)
-{
-    struct ipc_engine *e = engine();
-    uint64_t count;
-    ssize_t r = read(fd, &count, sizeof count);
-    (void)r; /* empty is what is wanted */
-    if (!e->spare_fds)
-        e->spare_fds = calloc(ENGINE_SPARE, sizeof *e->spare_fds);
-    if (e->spare_fds && e->spare_count < ENGINE_SPARE)
-        e->spare_fds[e->spare_count++] = fd;
-    else
-        close(fd);
-}
-
 /* Sleeps while another thread leads. */
 static int follow(struct ipc_waiter *waiter, int64_t deadline)
 {
     int left = os_clock_left(deadline);
-    waiter->event_fd = take_event_fd();
+    waiter->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (waiter->event_fd < 0 && (left < 0 || left > ENGINE_STARVED_MS))
         left = ENGINE_STARVED_MS; /* no descriptor to be woken by: look now and then */
     struct pollfd poll_for = {.fd = waiter->event_fd, .events = POLLIN};
@@ -502,7 +476,7 @@ static int follow(struct ipc_waiter *waiter, int64_t deadline)
     ipc_task_lock();
     util_list_remove(&waiter->follow);
     if (waiter->event_fd >= 0)
-        give_event_fd(waiter->event_fd);
+        close(waiter->event_fd);
     waiter->event_fd = -1;
     if (error)
         return error == EINTR ? -EINTR : 0;

@@ -54,8 +54,6 @@ struct ipc_engine {
     int64_t looked;           /* when that was */
     bool traffic;             /* something was read since the last sleep */
     bool many_cpus;
-    int *spare_fds;           /* eventfds of threads that do not wait now */
-    unsigned spare_count, spare_size;
 };
 
 /* The state before first use; forgets, closes nothing. */

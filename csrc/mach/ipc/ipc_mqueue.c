@@ -155,6 +155,10 @@ static struct util_link *room_list(struct ipc_port *port)
 
 mach_msg_return_t ipc_mqueue_send(struct ipc_kmsg *kmsg, int64_t deadline)
 {
+    if (!kmsg->destination.port) { /* a send-once right that had died unnoticed (S117) */
+        ipc_kmsg_clean(kmsg);
+        return MACH_MSG_SUCCESS;
+    }
     struct ipc_port *port = ipc_port_ref(kmsg->destination.port);
     mach_msg_return_t mr = send_now(kmsg, port);
     while (mr == MACH_SEND_TIMED_OUT) {

@@ -65,8 +65,10 @@ kern_return_t ipc_right_copyin_check(mach_port_name_t name, mach_msg_type_name_t
     struct ipc_entry *entry = ipc_space_find(name);
     if (!entry)
         return KERN_INVALID_NAME;
-    if (has(entry, MACH_PORT_TYPE_DEAD_NAME))
-        return dead_ok && dead_ok_type(disposition) ? KERN_SUCCESS : KERN_INVALID_RIGHT;
+    if (has(entry, MACH_PORT_TYPE_DEAD_NAME)) {
+        bool late = entry->unnoticed && disposition == MACH_MSG_TYPE_MOVE_SEND_ONCE;
+        return late || (dead_ok && dead_ok_type(disposition)) ? KERN_SUCCESS : KERN_INVALID_RIGHT;
+    }
     mach_port_type_t needed;
     switch (disposition) {
     case MACH_MSG_TYPE_MAKE_SEND:
@@ -182,6 +184,7 @@ void ipc_right_died(struct ipc_port *port)
     bool sends = has(entry, TYPE_SENDS);
     port->name = MACH_PORT_NULL;
     if (sends) {
+        entry->unnoticed = has(entry, MACH_PORT_TYPE_SEND_ONCE);
         entry->type = MACH_PORT_TYPE_DEAD_NAME;
         entry->port = NULL;
         ipc_port_drop(port);

@@ -25,6 +25,7 @@ struct ipc_entry {
     mach_port_type_t type;
     uint32_t urefs; /* of SEND, SEND_ONCE (1) or DEAD_NAME */
     uint32_t next_free;
+    bool unnoticed; /* a send-once right whose port died and that nobody has looked at since (S117) */
     struct ipc_port *port; /* NULL: dead name */
 };
 
