@@ -69,8 +69,8 @@ static mach_port_t find(const char *name)
 static void ask(mach_port_t server, mach_port_t reply_port, int id)
 {
     struct message request = {0};
-    request.header.msgh_bits =
-        MACH_MSGH_BITS_SET(MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND, 0, 0);
+    request.header.msgh_bits = MACH_MSGH_BITS_SET(MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND,
+                                                  0, 0);
     request.header.msgh_size = sizeof(request);
     request.header.msgh_remote_port = server;
     request.header.msgh_local_port = reply_port;
@@ -105,9 +105,8 @@ static int receive_all(mach_port_t reply_port)
 {
     for (int count = 0;; count++) {
         union received reply;
-        mach_msg_return_t result =
-            mach_msg(&reply.header, MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0, sizeof(reply), reply_port,
-                     PATIENCE_MS, MACH_PORT_NULL);
+        mach_msg_return_t result = mach_msg(&reply.header, MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0,
+                                            sizeof(reply), reply_port, PATIENCE_MS, MACH_PORT_NULL);
         if (result == MACH_RCV_TIMED_OUT)
             return count;
         check(result, "mach_msg");

@@ -88,8 +88,8 @@ static mach_msg_return_t reply_with_page(const struct message *request, void *pa
 {
     struct ool_message reply = {0};
     mach_port_t to = request->header.msgh_remote_port;
-    reply.header.msgh_bits =
-        MACH_MSGH_BITS_SET(MACH_MSG_TYPE_COPY_SEND, 0, 0, MACH_MSGH_BITS_COMPLEX);
+    reply.header.msgh_bits = MACH_MSGH_BITS_SET(MACH_MSG_TYPE_COPY_SEND, 0, 0,
+                                                MACH_MSGH_BITS_COMPLEX);
     reply.header.msgh_size = sizeof(reply);
     reply.header.msgh_remote_port = to;
     reply.header.msgh_id = request->header.msgh_id;

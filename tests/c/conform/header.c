@@ -136,8 +136,8 @@ TEST(S89_trailer_type_bits_are_masked_off)
     struct plain_rcv received;
     for (int type = 1; type < 16; type++) {
         kit_send_plain(port, 1);
-        ASSERT_OK(kit_receive(&received.header, sizeof(received), port,
-                              MACH_RCV_TRAILER_TYPE(type), 0));
+        ASSERT_OK(
+            kit_receive(&received.header, sizeof(received), port, MACH_RCV_TRAILER_TYPE(type), 0));
     }
     kit_destroy(port);
 }
@@ -210,8 +210,7 @@ TEST(S92_unreadable_message)
     mach_port_t port = kit_port();
     char *pages = kit_allocate(2 * vm_page_size);
     struct plain_msg *message = (struct plain_msg *)(void *)(pages + vm_page_size - 40);
-    ASSERT_CODE(MACH_SEND_INVALID_DATA,
-                mach_msg(NULL, MACH_SEND_MSG, 24, 0, MACH_PORT_NULL, 0, 0));
+    ASSERT_CODE(MACH_SEND_INVALID_DATA, mach_msg(NULL, MACH_SEND_MSG, 24, 0, MACH_PORT_NULL, 0, 0));
     fill_plain(message, port, 1);
     kit_free(pages + vm_page_size, vm_page_size);
     ASSERT_CODE(MACH_SEND_INVALID_DATA,
@@ -296,8 +295,8 @@ TEST(S94_voucher_field)
     ASSERT_OK(kit_receive(&received.header, sizeof(received), port, 0, 0));
     ASSERT_EQ(0x12345678, received.header.msgh_voucher_port);
     fill_plain(&message, port, 1);
-    message.header.msgh_bits =
-        MACH_MSGH_BITS_SET(MACH_MSG_TYPE_COPY_SEND, 0, MACH_MSG_TYPE_COPY_SEND, 0);
+    message.header.msgh_bits = MACH_MSGH_BITS_SET(MACH_MSG_TYPE_COPY_SEND, 0,
+                                                  MACH_MSG_TYPE_COPY_SEND, 0);
     message.header.msgh_voucher_port = port;
     ASSERT_CODE(MACH_SEND_INVALID_VOUCHER, kit_send(&message.header, 0, 0));
     ASSERT_EQ(1, kit_refs(port, MACH_PORT_RIGHT_SEND));
@@ -327,8 +326,8 @@ TEST(S96_remote_dispositions)
                 try_bits(port, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0), MACH_PORT_NULL, 0));
     ASSERT_CODE(MACH_SEND_INVALID_DEST,
                 try_bits(port, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0), MACH_PORT_DEAD, 0));
-    ASSERT_CODE(MACH_SEND_INVALID_DEST, try_bits(port, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0),
-                                                 kit_unknown_name(), 0));
+    ASSERT_CODE(MACH_SEND_INVALID_DEST,
+                try_bits(port, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0), kit_unknown_name(), 0));
     kit_expect_nothing(port);
     kit_destroy(port);
 }
@@ -338,9 +337,9 @@ TEST(S97_local_dispositions)
     mach_port_t port = kit_port();
     for (unsigned disposition = 1; disposition < 32; disposition++)
         if (disposition < 17 || disposition > 21)
-            ASSERT_CODE(MACH_SEND_INVALID_HEADER,
-                        try_bits(port, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, disposition), port,
-                                 port));
+            ASSERT_CODE(
+                MACH_SEND_INVALID_HEADER,
+                try_bits(port, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, disposition), port, port));
     ASSERT_CODE(MACH_SEND_INVALID_HEADER,
                 try_bits(port, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0), port, port));
     kit_expect_nothing(port);

@@ -71,9 +71,8 @@ static void send_region(mach_port_t port, const void *address, size_t size, unsi
                         bool deallocate, struct ool_rcv *ret_received)
 {
     struct ool_msg message;
-    kit_header(&message.header,
-               MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX, OOL_MSG_SIZE(1),
-               port, MACH_PORT_NULL, 1);
+    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
+               OOL_MSG_SIZE(1), port, MACH_PORT_NULL, 1);
     message.body.msgh_descriptor_count = 1;
     kit_ool(&message.ool[0], address, size, copy, deallocate);
     ASSERT_OK(kit_send(&message.header, 0, 0));
@@ -255,12 +254,15 @@ TEST(S59_unwritable_receive_buffer)
     void *page = kit_allocate(vm_page_size);
     kit_send_plain(port, 1);
     ASSERT_SYS(mprotect(page, vm_page_size, PROT_READ));
-    ASSERT_CODE(MACH_RCV_INVALID_DATA, kit_receive(page, (mach_msg_size_t)vm_page_size, port, 0, 0));
+    ASSERT_CODE(MACH_RCV_INVALID_DATA,
+                kit_receive(page, (mach_msg_size_t)vm_page_size, port, 0, 0));
     kit_send_plain(port, 2);
     kit_free(page, vm_page_size);
-    ASSERT_CODE(MACH_RCV_INVALID_DATA, kit_receive(page, (mach_msg_size_t)vm_page_size, port, 0, 0));
+    ASSERT_CODE(MACH_RCV_INVALID_DATA,
+                kit_receive(page, (mach_msg_size_t)vm_page_size, port, 0, 0));
     kit_send_plain(port, 3);
-    ASSERT_CODE(MACH_RCV_INVALID_DATA, kit_receive(NULL, (mach_msg_size_t)vm_page_size, port, 0, 0));
+    ASSERT_CODE(MACH_RCV_INVALID_DATA,
+                kit_receive(NULL, (mach_msg_size_t)vm_page_size, port, 0, 0));
     kit_destroy(port);
 }
 
@@ -338,9 +340,8 @@ TEST(S64_mach_msg_destroy_skips_volatile_memory)
     struct ool_rcv received;
     const size_t size = 1 << 20;
     char *memory = kit_allocate(size);
-    kit_header(&message.header,
-               MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX, OOL_MSG_SIZE(1),
-               port, MACH_PORT_NULL, 1);
+    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
+               OOL_MSG_SIZE(1), port, MACH_PORT_NULL, 1);
     message.body.msgh_descriptor_count = 1;
     kit_ool(&message.ool[0], memory, size, 1, false);
     message.ool[0].type = MACH_MSG_OOL_VOLATILE_DESCRIPTOR;

@@ -117,10 +117,29 @@ TEST_BOTH_WAYS(S17_deallocate_is_a_truth_value_and_pad_is_ignored)
 TEST_BOTH_WAYS_FOR(S18_any_address_and_any_size, 60)
 {
     const size_t page = vm_page_size;
-    const size_t sizes[] = {1,         2,         3,         4,         7,         page - 1,
-                            page,      page + 1,  2 * page,  4 * page,  16383,     16384,
-                            16385,     32768,     32769,     65535,     65536,     65537,
-                            100 * page + 1, (1 << 20) - 1, 1 << 20,  (1 << 20) + 1, (1 << 21) + 3};
+    const size_t sizes[] = {1,
+                            2,
+                            3,
+                            4,
+                            7,
+                            page - 1,
+                            page,
+                            page + 1,
+                            2 * page,
+                            4 * page,
+                            16383,
+                            16384,
+                            16385,
+                            32768,
+                            32769,
+                            65535,
+                            65536,
+                            65537,
+                            100 * page + 1,
+                            (1 << 20) - 1,
+                            1 << 20,
+                            (1 << 20) + 1,
+                            (1 << 21) + 3};
     const size_t offsets[] = {0, 1, 4, 4095, page - 1};
     char *memory = kit_allocate((1 << 22) + 2 * page);
     kit_fill(memory, (1 << 22) + 2 * page, 3);
@@ -172,9 +191,9 @@ TEST(S20_null_and_unmapped_addresses)
         ASSERT_CODE(MACH_SEND_INVALID_MEMORY, try_region(port, NULL, size, copy, deallocate));
         ASSERT_CODE(MACH_SEND_INVALID_MEMORY, try_region(port, gone, size, copy, deallocate));
         ASSERT_CODE(MACH_SEND_INVALID_MEMORY, try_region(port, gone + 5, size, copy, deallocate));
-        ASSERT_CODE(MACH_SEND_INVALID_MEMORY,
-                    try_region(port, (void *)(uintptr_t)0xfffffffffffff000, size, copy,
-                               deallocate));
+        ASSERT_CODE(
+            MACH_SEND_INVALID_MEMORY,
+            try_region(port, (void *)(uintptr_t)0xfffffffffffff000, size, copy, deallocate));
     }
     kit_expect_nothing(port);
     kit_destroy(port);
@@ -192,8 +211,7 @@ static void try_holes(bool unreadable)
         for (unsigned j = 0; j < 3; j++) {
             char *memory = memory_with_hole(pages[i], holes[j], unreadable);
             for (unsigned copy = 0; copy <= 1; copy++) {
-                ASSERT_CODE(MACH_SEND_INVALID_MEMORY,
-                            try_region(port, memory, size, copy, false));
+                ASSERT_CODE(MACH_SEND_INVALID_MEMORY, try_region(port, memory, size, copy, false));
                 ASSERT_CODE(MACH_SEND_INVALID_MEMORY,
                             try_region(port, memory + 1, size - 2, copy, true));
             }
@@ -401,12 +419,11 @@ TEST(S31_failure_at_a_later_descriptor)
     kit_ool(&message.ool[1], NULL, size, 1, true);
     kit_ool(&message.ool[2], third, size, 1, true);
     prepare(&message, port, 3);
-    message.header.msgh_bits =
-        MACH_MSGH_BITS(MACH_MSG_TYPE_MOVE_SEND, 0) | MACH_MSGH_BITS_COMPLEX;
+    message.header.msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_MOVE_SEND, 0) | MACH_MSGH_BITS_COMPLEX;
     ASSERT_EQ(2, kit_refs(port, MACH_PORT_RIGHT_SEND));
     ASSERT_CODE(MACH_SEND_INVALID_MEMORY, kit_send(&message.header, MACH_SEND_TIMEOUT, 0));
-    ASSERT(!kit_is_readable(first)); /* lost */
-    ASSERT(kit_is_readable(third));  /* untouched */
+    ASSERT(!kit_is_readable(first));                    /* lost */
+    ASSERT(kit_is_readable(third));                     /* untouched */
     ASSERT_EQ(1, kit_refs(port, MACH_PORT_RIGHT_SEND)); /* header rights consumed */
     kit_expect_nothing(port);
     kit_free(third, size);
@@ -423,8 +440,7 @@ TEST(S31_moved_port_right_before_the_failing_descriptor)
         mach_msg_port_descriptor_t port;
         mach_msg_ool_descriptor_t ool;
     } message;
-    kit_header(&message.header,
-               MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
+    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
                sizeof(message), port, MACH_PORT_NULL, 1);
     message.body.msgh_descriptor_count = 2;
     kit_port_descriptor(&message.port, moved, MACH_MSG_TYPE_MOVE_SEND);
@@ -473,9 +489,9 @@ TEST(S33_refusals_leave_a_moved_destination)
     void *page = kit_allocate(vm_page_size);
     kit_ool(&message.ool[0], page, vm_page_size, 2, true);
     prepare(&message, port, 1);
-    message.header.msgh_bits =
-        MACH_MSGH_BITS(MACH_MSG_TYPE_MOVE_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE) |
-        MACH_MSGH_BITS_COMPLEX;
+    message.header.msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_MOVE_SEND,
+                                              MACH_MSG_TYPE_MAKE_SEND_ONCE) |
+                               MACH_MSGH_BITS_COMPLEX;
     message.header.msgh_local_port = reply;
     ASSERT_CODE(MACH_SEND_INVALID_TYPE, kit_send(&message.header, MACH_SEND_TIMEOUT, 0));
     kit_ool(&message.ool[0], page, vm_page_size, 1, true);

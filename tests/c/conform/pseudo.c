@@ -122,7 +122,7 @@ static mach_port_t right_for(unsigned disposition, mach_port_t port)
 TEST(S126_header_comes_back_in_post_copyin_form)
 {
     static const struct header_form forms[] = {
-        {19, 0, 17, 0}, {17, 0, 17, 0}, {20, 0, 17, 0}, {19, 19, 17, 17},
+        {19, 0, 17, 0},   {17, 0, 17, 0},   {20, 0, 17, 0},   {19, 19, 17, 17},
         {19, 17, 17, 17}, {19, 20, 17, 17}, {19, 21, 17, 18}, {19, 18, 17, 18},
     };
     for (unsigned i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
@@ -166,8 +166,7 @@ TEST(S126_port_descriptors_come_back)
     mach_port_t body = kit_port();
     struct port_msg message;
     kit_fill_queue(port, 5);
-    kit_header(&message.header,
-               MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
+    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
                PORT_MSG_SIZE(4), port, MACH_PORT_NULL, 9);
     message.body.msgh_descriptor_count = 4;
     kit_port_descriptor(&message.port[0], body, MACH_MSG_TYPE_COPY_SEND);
@@ -204,6 +203,7 @@ PEER(pseudo_idle)
     ASSERT_OK(kit_receive(&received.header, sizeof(received), pair.mine, 0, PATIENCE));
     ASSERT_FILLED(received.ool[0].address, 1 << 20, 1);
     kit_free(received.ool[0].address, 1 << 20);
+    parent_hear();
     kit_pair_leave(&pair);
 }
 
@@ -225,5 +225,6 @@ TEST(S34_S126_S127_between_tasks)
     peer_hear(&pair.peer);
     ASSERT_OK(kit_send(&message.header, MACH_SEND_TIMEOUT, PATIENCE));
     ASSERT_EQ(1, kit_refs(pair.theirs, MACH_PORT_RIGHT_SEND));
+    peer_tell(&pair.peer);
     kit_pair_end(&pair);
 }

@@ -54,8 +54,8 @@ static void *send_blocking(void *argument)
     struct sender *sender = argument;
     struct plain_msg message;
     memset(&message, 0, sizeof(message));
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0),
-               sizeof(message.header), sender->port, MACH_PORT_NULL, sender->id);
+    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0), sizeof(message.header),
+               sender->port, MACH_PORT_NULL, sender->id);
     sender->result = kit_send(&message.header, 0, 0);
     kit_event_post(sender->done);
     return NULL;
@@ -184,8 +184,7 @@ TEST(S144_limit_zero_blocks_even_with_a_waiting_receiver)
     struct receiver receiver = {.port = kit_port()};
     kit_set_qlimit(receiver.port, 0);
     pthread_t thread = start_receiver(&receiver);
-    ASSERT_CODE(MACH_SEND_TIMED_OUT,
-                kit_try_plain(receiver.port, MACH_MSG_TYPE_COPY_SEND, 1, 20));
+    ASSERT_CODE(MACH_SEND_TIMED_OUT, kit_try_plain(receiver.port, MACH_MSG_TYPE_COPY_SEND, 1, 20));
     kit_deallocate(receiver.port);
     kit_set_qlimit(receiver.port, 1);
     kit_send_plain(receiver.port, 2);

@@ -6,8 +6,7 @@
 static mach_msg_return_t send_port(mach_port_t to, mach_port_t name, unsigned disposition)
 {
     struct port_msg message;
-    kit_header(&message.header,
-               MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
+    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
                PORT_MSG_SIZE(1), to, MACH_PORT_NULL, 6);
     message.body.msgh_descriptor_count = 1;
     kit_port_descriptor(&message.port[0], name, disposition);
@@ -141,8 +140,8 @@ TEST(S107_make_send_adds_a_reference_each_time)
     ASSERT_EQ(10, kit_status(port).mps_mscount);
     kit_destroy(port);
     port = kit_receive_right();
-    ASSERT_CODE(KERN_INVALID_RIGHT, mach_port_insert_right(mach_task_self(), port, port,
-                                                           MACH_MSG_TYPE_COPY_SEND));
+    ASSERT_CODE(KERN_INVALID_RIGHT,
+                mach_port_insert_right(mach_task_self(), port, port, MACH_MSG_TYPE_COPY_SEND));
     kit_destroy(port);
 }
 
@@ -403,8 +402,7 @@ TEST(S119_body_right_that_does_not_hold)
                 send_port(carrier, kit_unknown_name(), MACH_MSG_TYPE_COPY_SEND));
     ASSERT_CODE(MACH_SEND_INVALID_RIGHT, send_port(carrier, receive, MACH_MSG_TYPE_COPY_SEND));
     ASSERT_CODE(MACH_SEND_INVALID_RIGHT, send_port(carrier, receive, MACH_MSG_TYPE_MOVE_SEND));
-    ASSERT_CODE(MACH_SEND_INVALID_RIGHT,
-                send_port(carrier, receive, MACH_MSG_TYPE_MOVE_SEND_ONCE));
+    ASSERT_CODE(MACH_SEND_INVALID_RIGHT, send_port(carrier, receive, MACH_MSG_TYPE_MOVE_SEND_ONCE));
     const unsigned dispositions[] = {0, 1, 15, 22, 0xff};
     for (unsigned i = 0; i < 5; i++)
         ASSERT_CODE(MACH_SEND_INVALID_RIGHT, send_port(carrier, receive, dispositions[i]));
@@ -419,8 +417,7 @@ TEST(S119_S31_same_right_moved_twice)
     mach_port_t carrier = kit_port();
     mach_port_t port = kit_port();
     struct port_msg message;
-    kit_header(&message.header,
-               MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
+    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
                PORT_MSG_SIZE(2), carrier, MACH_PORT_NULL, 6);
     message.body.msgh_descriptor_count = 2;
     for (int i = 0; i < 2; i++)

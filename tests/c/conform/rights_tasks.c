@@ -8,8 +8,7 @@
 static mach_msg_return_t send_port(mach_port_t to, mach_port_t name, unsigned disposition)
 {
     struct port_msg message;
-    kit_header(&message.header,
-               MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
+    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
                PORT_MSG_SIZE(1), to, MACH_PORT_NULL, 6);
     message.body.msgh_descriptor_count = 1;
     kit_port_descriptor(&message.port[0], name, disposition);
@@ -106,12 +105,10 @@ TEST(S115_make_needs_the_receive_right)
     mach_port_t carrier = kit_port();
     kit_pair_start(&pair, "rights_giver", "");
     peer_hear(&pair.peer);
-    ASSERT_CODE(MACH_SEND_INVALID_RIGHT,
-                send_port(carrier, pair.theirs, MACH_MSG_TYPE_MAKE_SEND));
+    ASSERT_CODE(MACH_SEND_INVALID_RIGHT, send_port(carrier, pair.theirs, MACH_MSG_TYPE_MAKE_SEND));
     ASSERT_CODE(MACH_SEND_INVALID_RIGHT,
                 send_port(carrier, pair.theirs, MACH_MSG_TYPE_MAKE_SEND_ONCE));
-    ASSERT_CODE(MACH_SEND_INVALID_DEST,
-                kit_try_plain(pair.theirs, MACH_MSG_TYPE_MAKE_SEND, 1, 0));
+    ASSERT_CODE(MACH_SEND_INVALID_DEST, kit_try_plain(pair.theirs, MACH_MSG_TYPE_MAKE_SEND, 1, 0));
     /* A moved send right leaves no name behind; it comes home alone. */
     ASSERT_OK(send_port(carrier, pair.theirs, MACH_MSG_TYPE_MOVE_SEND));
     mach_port_type_t type;

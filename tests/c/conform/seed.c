@@ -63,10 +63,9 @@ static void answer_ool(const struct request *request, void *page)
 {
     struct ool_reply reply;
     memset(&reply, 0, sizeof(reply));
-    kit_header(&reply.header,
-               MACH_MSGH_BITS_SET(MACH_MSG_TYPE_COPY_SEND, 0, 0, MACH_MSGH_BITS_COMPLEX),
-               sizeof(reply), request->header.msgh_remote_port, MACH_PORT_NULL,
-               request->header.msgh_id);
+    kit_header(
+        &reply.header, MACH_MSGH_BITS_SET(MACH_MSG_TYPE_COPY_SEND, 0, 0, MACH_MSGH_BITS_COMPLEX),
+        sizeof(reply), request->header.msgh_remote_port, MACH_PORT_NULL, request->header.msgh_id);
     reply.body.msgh_descriptor_count = 1;
     kit_ool(&reply.data, page, vm_page_size, MACH_MSG_VIRTUAL_COPY, false);
     ASSERT_OK(kit_send(&reply.header, MACH_SEND_TIMEOUT, PATIENCE));

@@ -44,8 +44,7 @@ TEST(S131_destroyed_inside_a_body)
     mach_port_t service = kit_port();
     mach_port_t reply = kit_receive_right();
     struct port_msg message;
-    kit_header(&message.header,
-               MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
+    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
                PORT_MSG_SIZE(2), service, MACH_PORT_NULL, 1);
     message.body.msgh_descriptor_count = 2;
     kit_port_descriptor(&message.port[0], reply, MACH_MSG_TYPE_MAKE_SEND_ONCE);

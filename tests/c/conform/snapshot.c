@@ -8,8 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-static const size_t sizes[] = {1, 100, 4096, 5000, 16384, 32769, 65536, 100001, 1 << 20,
-                               (1 << 22) + 1};
+static const size_t sizes[] = {1,     100,   4096,   5000,    16384,
+                               32769, 65536, 100001, 1 << 20, (1 << 22) + 1};
 enum { SIZES = sizeof(sizes) / sizeof(sizes[0]) };
 
 /* Layer memory or foreign memory, aligned or not. */
@@ -24,7 +24,8 @@ static struct source source_new(size_t size, unsigned kind)
 {
     struct source source = {.mapped = size + vm_page_size, .foreign = (kind & 2) != 0};
     if (source.foreign) {
-        source.base = mmap(NULL, source.mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
+        source.base = mmap(NULL, source.mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1,
+                           0);
         ASSERT(source.base != MAP_FAILED);
     } else {
         source.base = kit_allocate(source.mapped);
@@ -214,9 +215,8 @@ static void receive_region(mach_port_t port, size_t size, void **ret_region)
 static void send_to(mach_port_t port, const void *address, size_t size, bool deallocate)
 {
     struct ool_msg message;
-    kit_header(&message.header,
-               MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX, OOL_MSG_SIZE(1),
-               port, MACH_PORT_NULL, 1);
+    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
+               OOL_MSG_SIZE(1), port, MACH_PORT_NULL, 1);
     message.body.msgh_descriptor_count = 1;
     kit_ool(&message.ool[0], address, size, 1, deallocate);
     ASSERT_OK(kit_send(&message.header, MACH_SEND_TIMEOUT, PATIENCE));

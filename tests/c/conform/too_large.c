@@ -81,10 +81,10 @@ TEST(S51_too_large_destroys_the_message)
     loaded_open(&loaded);
     for (unsigned short_by = 1; short_by < sizeof(struct loaded_msg) - 24; short_by += 13) {
         loaded_send(&loaded, 5);
-        ASSERT_EQ(0x10004004, kit_receive(&received.message.header,
-                                          (mach_msg_size_t)sizeof(struct loaded_msg) + TRAILER -
-                                              short_by,
-                                          loaded.port, 0, 0));
+        ASSERT_EQ(0x10004004,
+                  kit_receive(&received.message.header,
+                              (mach_msg_size_t)sizeof(struct loaded_msg) + TRAILER - short_by,
+                              loaded.port, 0, 0));
         kit_expect_nothing(loaded.port);
         kit_expect_send_once_notification(loaded.reply);
         ASSERT_EQ(MACH_PORT_TYPE_RECEIVE, kit_type(loaded.inside));
@@ -99,8 +99,8 @@ TEST(S51_too_large_for_the_trailer)
     struct plain_rcv received;
     const mach_msg_option_t audit = MACH_RCV_TRAILER_ELEMENTS(MACH_RCV_TRAILER_AUDIT);
     kit_send_plain(port, 1);
-    ASSERT_CODE(MACH_RCV_TOO_LARGE, kit_receive(&received.header, sizeof(struct plain_msg) + 51,
-                                                port, audit, 0));
+    ASSERT_CODE(MACH_RCV_TOO_LARGE,
+                kit_receive(&received.header, sizeof(struct plain_msg) + 51, port, audit, 0));
     kit_send_plain(port, 2);
     ASSERT_OK(kit_receive(&received.header, sizeof(struct plain_msg) + 52, port, audit, 0));
     ASSERT_EQ(2, received.header.msgh_id);
@@ -184,8 +184,8 @@ TEST(S54_large_with_tiny_buffers)
     kit_send_plain(port, 1);
     for (unsigned size = 0; size <= 24; size += 4) {
         memset(word, 0xa5, sizeof(word));
-        ASSERT_CODE(MACH_RCV_TOO_LARGE, kit_receive((mach_msg_header_t *)(void *)word, size, port,
-                                                    MACH_RCV_LARGE, 0));
+        ASSERT_CODE(MACH_RCV_TOO_LARGE,
+                    kit_receive((mach_msg_header_t *)(void *)word, size, port, MACH_RCV_LARGE, 0));
         ASSERT_EQ(0xa5a5a5a5, word[0]);
         ASSERT_EQ(size >= 8 ? sizeof(struct plain_msg) : 0xa5a5a5a5, word[1]);
         ASSERT_ALL(0xa5, word + 2, sizeof(word) - 8);
@@ -217,9 +217,8 @@ TEST(S55_large_identity_names_the_port)
     struct plain_rcv received;
     kit_send_plain(port, 1);
     memset(&received, 0xa5, sizeof(received));
-    ASSERT_CODE(MACH_RCV_TOO_LARGE,
-                kit_receive(&received.header, 16, port,
-                            MACH_RCV_LARGE | MACH_RCV_LARGE_IDENTITY, 0));
+    ASSERT_CODE(MACH_RCV_TOO_LARGE, kit_receive(&received.header, 16, port,
+                                                MACH_RCV_LARGE | MACH_RCV_LARGE_IDENTITY, 0));
     ASSERT_EQ(sizeof(struct plain_msg), received.header.msgh_size);
     ASSERT_EQ(port, received.header.msgh_local_port);
     kit_expect_plain(port, 1);
@@ -233,9 +232,8 @@ PEER(too_large_sender)
     struct ool_msg message;
     void *memory = kit_allocate(1 << 20);
     kit_fill(memory, 1 << 20, 1);
-    kit_header(&message.header,
-               MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX, OOL_MSG_SIZE(1),
-               pair.theirs, MACH_PORT_NULL, 1);
+    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
+               OOL_MSG_SIZE(1), pair.theirs, MACH_PORT_NULL, 1);
     message.body.msgh_descriptor_count = 1;
     kit_ool(&message.ool[0], memory, 1 << 20, 1, false);
     for (int i = 0; i < 2; i++)
@@ -253,8 +251,8 @@ TEST(S51_S56_between_tasks)
     ASSERT_CODE(MACH_RCV_TOO_LARGE,
                 kit_receive(&received.header, 28, pair.mine, MACH_RCV_LARGE, PATIENCE));
     ASSERT_EQ(OOL_MSG_SIZE(1), received.header.msgh_size);
-    ASSERT_OK(kit_receive(&received.header, OOL_MSG_SIZE(1) + TRAILER, pair.mine, MACH_RCV_LARGE,
-                          0));
+    ASSERT_OK(
+        kit_receive(&received.header, OOL_MSG_SIZE(1) + TRAILER, pair.mine, MACH_RCV_LARGE, 0));
     ASSERT_FILLED(received.ool[0].address, 1 << 20, 1);
     kit_free(received.ool[0].address, 1 << 20);
     ASSERT_CODE(MACH_RCV_TOO_LARGE, kit_receive(&received.header, 28, pair.mine, 0, PATIENCE));

@@ -30,15 +30,15 @@ TEST(S174_allocate_nothing)
 TEST(S174_unknown_flags)
 {
     vm_address_t address = 0;
-    ASSERT_CODE(KERN_INVALID_ARGUMENT,
-                vm_allocate(mach_task_self(), &address, vm_page_size, VM_FLAGS_ANYWHERE | 0x100000));
+    ASSERT_CODE(KERN_INVALID_ARGUMENT, vm_allocate(mach_task_self(), &address, vm_page_size,
+                                                   VM_FLAGS_ANYWHERE | 0x100000));
 }
 
 TEST(S174_no_room)
 {
     vm_address_t address = 0;
-    ASSERT_CODE(KERN_NO_SPACE, vm_allocate(mach_task_self(), &address, (vm_size_t)1 << 55,
-                                           VM_FLAGS_ANYWHERE));
+    ASSERT_CODE(KERN_NO_SPACE,
+                vm_allocate(mach_task_self(), &address, (vm_size_t)1 << 55, VM_FLAGS_ANYWHERE));
 }
 
 TEST(S175_allocate_fixed)
@@ -83,8 +83,8 @@ TEST(S175_fixed_with_overwrite)
     char *memory = kit_allocate(4 * vm_page_size);
     vm_address_t address = (vm_address_t)memory + vm_page_size;
     kit_fill(memory, 4 * vm_page_size, 1);
-    ASSERT_OK(vm_allocate(mach_task_self(), &address, vm_page_size,
-                          VM_FLAGS_FIXED | VM_FLAGS_OVERWRITE));
+    ASSERT_OK(
+        vm_allocate(mach_task_self(), &address, vm_page_size, VM_FLAGS_FIXED | VM_FLAGS_OVERWRITE));
     ASSERT_EQ(memory + vm_page_size, address);
     ASSERT_ALL(0, memory + vm_page_size, vm_page_size);
     ASSERT_FILLED(memory, vm_page_size, 1);
@@ -200,7 +200,7 @@ TEST(S174_many_regions)
 /* mach_error_string knows every code by a text of its own; mach_error only prints. */
 TEST(S159_S162_every_code_has_a_text)
 {
-    const int codes[] = {0,          1,          3,          4,          15,        17,
+    const int codes[] = {0,          1,          3,          4,          15,         17,
                          0x10000003, 0x10000004, 0x1000000c, 0x10004002, 0x10004003, 0x10004004};
     for (unsigned i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
         ASSERT(strlen(mach_error_string(codes[i])) > 3);

@@ -16,8 +16,8 @@ static void *send_blocking(void *argument)
     struct sender *sender = argument;
     struct plain_msg message;
     memset(&message, 0, sizeof(message));
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0),
-               sizeof(message.header), sender->port, MACH_PORT_NULL, sender->id);
+    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0), sizeof(message.header),
+               sender->port, MACH_PORT_NULL, sender->id);
     sender->result = kit_send(&message.header, 0, 0);
     kit_event_post(sender->done);
     return NULL;
@@ -91,8 +91,8 @@ TEST(S152_failed_receive_after_a_good_send)
     mach_port_t quiet = kit_port();
     struct plain_rcv message;
     memset(&message, 0, sizeof(message));
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0),
-               sizeof(message.header), port, MACH_PORT_NULL, 5);
+    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0), sizeof(message.header),
+               port, MACH_PORT_NULL, 5);
     ASSERT_CODE(MACH_RCV_TIMED_OUT,
                 mach_msg(&message.header, MACH_SEND_MSG | MACH_RCV_MSG | MACH_RCV_TIMEOUT,
                          sizeof(message.header), sizeof(message), quiet, 10, MACH_PORT_NULL));
@@ -206,8 +206,8 @@ static void *send_interruptible(void *argument)
     struct sender *sender = argument;
     struct plain_msg message;
     memset(&message, 0, sizeof(message));
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0),
-               sizeof(message.header), sender->port, MACH_PORT_NULL, sender->id);
+    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0), sizeof(message.header),
+               sender->port, MACH_PORT_NULL, sender->id);
     sender->result = kit_send(&message.header, MACH_SEND_INTERRUPT, 0);
     /* S126: interruption hands the message back too. */
     ASSERT_EQ(MACH_MSGH_BITS(MACH_MSG_TYPE_MOVE_SEND, 0), message.header.msgh_bits);
@@ -237,8 +237,8 @@ static void *send_and_receive(void *argument)
     struct receiver *receiver = argument;
     struct plain_rcv message;
     memset(&message, 0, sizeof(message));
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0),
-               sizeof(message.header), (mach_port_t)receiver->id, MACH_PORT_NULL, 7);
+    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0), sizeof(message.header),
+               (mach_port_t)receiver->id, MACH_PORT_NULL, 7);
     kit_event_post(&receiver->started);
     receiver->result = mach_msg(&message.header, MACH_SEND_MSG | MACH_RCV_MSG,
                                 sizeof(message.header), sizeof(message), receiver->port, 0, 0);

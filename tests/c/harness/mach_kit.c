@@ -146,8 +146,8 @@ mach_msg_return_t kit_try_plain(mach_port_t to, unsigned disposition, mach_msg_i
 {
     struct plain_msg message;
     memset(&message, 0, sizeof(message));
-    kit_header(&message.header, MACH_MSGH_BITS(disposition, 0), sizeof(message), to,
-               MACH_PORT_NULL, id);
+    kit_header(&message.header, MACH_MSGH_BITS(disposition, 0), sizeof(message), to, MACH_PORT_NULL,
+               id);
     snprintf(message.text, sizeof(message.text), "message %d", id);
     return kit_send(&message.header, MACH_SEND_TIMEOUT, timeout);
 }
@@ -226,9 +226,8 @@ static void warm_up(void)
     kit_join(kit_thread(receive_a_moment, &pair.mine));
     kit_send_plain(pair.theirs, 1);
     kit_expect_plain(pair.mine, 2);
-    kit_header(&message.header,
-               MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX, OOL_MSG_SIZE(1),
-               pair.mine, MACH_PORT_NULL, 3);
+    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
+               OOL_MSG_SIZE(1), pair.mine, MACH_PORT_NULL, 3);
     message.body.msgh_descriptor_count = 1;
     kit_ool(&message.ool[0], memory, size, MACH_MSG_VIRTUAL_COPY, false);
     ASSERT_OK(kit_send(&message.header, 0, 0));

@@ -19,8 +19,8 @@
 #include <stdint.h>
 
 enum {
-    PATIENCE = 10000,   /* ms: far longer than anything takes */
-    A_MOMENT = 30,      /* ms: how long a test watches for what must not happen */
+    PATIENCE = 10000, /* ms: far longer than anything takes */
+    A_MOMENT = 30,    /* ms: how long a test watches for what must not happen */
     KIT_OOL_MAX = 8,
     KIT_TEXT = 64,
 };
@@ -59,14 +59,14 @@ struct port_rcv {
 };
 
 /* Sizes as sent, with `count` descriptors. */
-#define OOL_MSG_SIZE(count)  ((mach_msg_size_t)(28 + 16 * (count)))
+#define OOL_MSG_SIZE(count) ((mach_msg_size_t)(28 + 16 * (count)))
 #define PORT_MSG_SIZE(count) ((mach_msg_size_t)(28 + 12 * (count)))
 
 /* Ports. */
-mach_port_t kit_receive_right(void); /* a receive right alone */
-mach_port_t kit_port(void);          /* with one send right under the same name */
+mach_port_t kit_receive_right(void);         /* a receive right alone */
+mach_port_t kit_port(void);                  /* with one send right under the same name */
 mach_port_t kit_send_once(mach_port_t port); /* a send-once right to `port`, by message */
-void kit_destroy(mach_port_t name);  /* mach_port_destroy */
+void kit_destroy(mach_port_t name);          /* mach_port_destroy */
 void kit_deallocate(mach_port_t name);
 unsigned kit_refs(mach_port_t name, mach_port_right_t right);
 mach_port_type_t kit_type(mach_port_t name); /* without the request bits */
@@ -124,21 +124,21 @@ struct kit_event {
 void kit_event_post(struct kit_event *event);
 void kit_event_wait(struct kit_event *event, unsigned count);  /* until posted `count` times */
 void kit_event_quiet(struct kit_event *event, unsigned count); /* stays at `count` for A_MOMENT */
-uint64_t kit_milliseconds(void); /* monotonic */
+uint64_t kit_milliseconds(void);                               /* monotonic */
 
 /* The pair: two tasks with a port each and a send right to each other's. The test registers a
  * service of its own name, the peer looks it up and sends its port. `argument` reaches the peer. */
 struct kit_pair {
-    struct peer peer;     /* the test's side only */
-    mach_port_t mine;     /* our receive right, with one send right */
-    mach_port_t theirs;   /* a send right */
+    struct peer peer;   /* the test's side only */
+    mach_port_t mine;   /* our receive right, with one send right */
+    mach_port_t theirs; /* a send right */
     char argument[KIT_TEXT];
 };
 void kit_pair_start(struct kit_pair *ret_pair, const char *peer_name, const char *argument);
-void kit_pair_end(struct kit_pair *pair);  /* joins; their port must die; drops both rights */
-void kit_pair_drop(struct kit_pair *pair); /* the same after the peer has been reaped */
-void kit_pair_join(struct kit_pair *ret_pair);   /* the peer's side */
-void kit_pair_leave(struct kit_pair *pair);      /* the peer's side: drops both rights */
+void kit_pair_end(struct kit_pair *pair);      /* joins; their port must die; drops both rights */
+void kit_pair_drop(struct kit_pair *pair);     /* the same after the peer has been reaped */
+void kit_pair_join(struct kit_pair *ret_pair); /* the peer's side */
+void kit_pair_leave(struct kit_pair *pair);    /* the peer's side: drops both rights */
 /* A service name no other test uses at this time. */
 void kit_service_name(char *text, size_t size);
 

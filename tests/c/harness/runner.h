@@ -49,15 +49,15 @@ void test_register(struct test_case *test);
     }                                                                                              \
     static void name_(void)
 
-#define TEST(name)                TEST_CASE(name, TEST_SECONDS, false, false)
-#define TEST_FOR(name, seconds)   TEST_CASE(name, seconds, false, false)
+#define TEST(name) TEST_CASE(name, TEST_SECONDS, false, false)
+#define TEST_FOR(name, seconds) TEST_CASE(name, seconds, false, false)
 #define HEAVY_TEST(name, seconds) TEST_CASE(name, seconds, true, false)
-#define FAIL_TEST(name)           TEST_CASE(name, 2, false, true)
+#define FAIL_TEST(name) TEST_CASE(name, 2, false, true)
 
 /* What the library under test adds to the runner; NULL members are left out. */
 struct test_hooks {
-    void (*warm_up)(void);      /* before the first count */
-    bool (*settle)(void);       /* waits a moment for the library; false: nothing to wait for */
+    void (*warm_up)(void);       /* before the first count */
+    bool (*settle)(void);        /* waits a moment for the library; false: nothing to wait for */
     size_t (*count_names)(void); /* a third count beside descriptors and mappings */
 };
 void test_set_hooks(const struct test_hooks *hooks);
@@ -71,10 +71,10 @@ __attribute__((noreturn, format(printf, 3, 4))) void test_fail(const char *file,
 #define GATE(reason) test_gate(reason)
 #ifdef __APPLE__
 #define GATE_DARWIN(reason) test_gate(reason)
-#define GATE_LINUX(reason)  ((void)0)
+#define GATE_LINUX(reason) ((void)0)
 #else
 #define GATE_DARWIN(reason) ((void)0)
-#define GATE_LINUX(reason)  test_gate(reason)
+#define GATE_LINUX(reason) test_gate(reason)
 #endif
 
 #define FAIL(...) test_fail(__FILE__, __LINE__, __VA_ARGS__)
@@ -98,8 +98,7 @@ __attribute__((noreturn, format(printf, 3, 4))) void test_fail(const char *file,
 #define ASSERT_OK(call) ASSERT_CODE(0, call)
 /* A call that returns -1 and sets errno. */
 #define ASSERT_SYS(call) test_system((long)(call), #call, __FILE__, __LINE__)
-#define ASSERT_STR(expected, actual)                                                               \
-    test_string(expected, actual, #actual, __FILE__, __LINE__)
+#define ASSERT_STR(expected, actual) test_string(expected, actual, #actual, __FILE__, __LINE__)
 /* `size` bytes; the first one that differs is printed. */
 #define ASSERT_MEM(expected, actual, size)                                                         \
     test_memory(expected, actual, size, #actual, __FILE__, __LINE__)

@@ -42,6 +42,11 @@ TEST(a_peer_answers)
     peer_join(&peer);
 }
 
+TEST(is_gated)
+{
+    GATE("two and two are four");
+}
+
 FAIL_TEST(leaks_a_descriptor)
 {
     ASSERT_SYS(dup(1));

@@ -76,8 +76,8 @@ static void see_region(const mach_msg_ool_descriptor_t *ool, struct seen_region 
     };
     if (start != 0) {
         region.hash = way_hash(ool->address, ool->size);
-        region.edges_zero =
-            is_zero(start - region.page_offset, start) && is_zero(end, kit_round(end));
+        region.edges_zero = is_zero(start - region.page_offset, start) &&
+                            is_zero(end, kit_round(end));
     }
     *ret_region = region;
 }

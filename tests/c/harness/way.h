@@ -12,14 +12,14 @@
 #include "mach_kit.h"
 
 struct seen_region {
-    uint64_t hash;        /* way_hash() of its bytes */
+    uint64_t hash; /* way_hash() of its bytes */
     uint32_t size;
     uint32_t page_offset; /* of its address */
     uint8_t copy, deallocate, type, pad;
-    uint8_t is_null;      /* address 0 */
-    uint8_t edges_zero;   /* the rest of its first and last page reads as zero (S45) */
-    uint8_t overlaps;     /* another region of the message */
-    uint8_t freed;        /* no page of it was left after vm_deallocate(address, size) (S49) */
+    uint8_t is_null;    /* address 0 */
+    uint8_t edges_zero; /* the rest of its first and last page reads as zero (S45) */
+    uint8_t overlaps;   /* another region of the message */
+    uint8_t freed;      /* no page of it was left after vm_deallocate(address, size) (S49) */
 };
 
 struct seen {
