@@ -71,6 +71,13 @@ void ipc_engine_deinit(void)
     ipc_engine_reset();
 }
 
+static void signal_event(int fd)
+{
+    uint64_t one = 1;
+    ssize_t r = write(fd, &one, sizeof one);
+    (void)r; /* full means signalled already */
+}
+
 /* ---- what is watched --------------------------------------------------------------------- */
 
 int ipc_engine_watch(int fd, struct ipc_watch *what)
@@ -226,6 +233,14 @@ static void channel_event(struct wire_channel *channel)
     wire_channel_unref(channel);
 }
 
+/* Whoever looks at epoll may take the kick that a sleeping leader was to wake by. */
+static void pass_on_kick(void)
+{
+    struct ipc_engine *e = engine();
+    if (e->asleep && e->leader && e->leader->ready)
+        signal_event(e->kick_fd);
+}
+
 static void dispatch(const struct epoll_event *events, int count)
 {
     for (int i = 0; i < count; i++) {
@@ -252,6 +267,7 @@ static void dispatch(const struct epoll_event *events, int count)
         case IPC_WATCH_KICK:
             r = read(engine()->kick_fd, &kicks, sizeof kicks);
             (void)r;
+            pass_on_kick();
             break;
         }
     }
@@ -358,13 +374,6 @@ int ipc_engine_expose(void)
 }
 
 /* ---- waiting ----------------------------------------------------------------------------- */
-
-static void signal_event(int fd)
-{
-    uint64_t one = 1;
-    ssize_t r = write(fd, &one, sizeof one);
-    (void)r; /* full means signalled already */
-}
 
 static void wake(struct ipc_waiter *waiter)
 {

@@ -93,9 +93,9 @@ int os_send(int fd, const void *data, size_t size, const int *borrow_fds, unsign
     }
     msg.msg_controllen = used;
     ssize_t r;
-    do {
+    do { /* a peer that died with data unread says so by one ECONNRESET, then by EPIPE */
         r = sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
-    } while (r < 0 && errno == EINTR);
+    } while (r < 0 && (errno == EINTR || errno == ECONNRESET));
     return r < 0 ? -errno : 0;
 }
 
