@@ -1,0 +1,54 @@
+"""Faces of Mach's numbers for readers: an IntEnum compares equal to the number it shows."""
+
+from __future__ import annotations
+
+from enum import IntEnum, IntFlag
+
+from machool import _machool
+
+__all__ = ["CopyOption", "Disposition", "MessageBits", "Notification", "Right"]
+
+
+class CopyOption(IntEnum):
+    """`copy` of an out-of-line descriptor: a wish of the sender, echoed to the receiver (S46)."""
+
+    PHYSICAL_COPY = _machool.MACH_MSG_PHYSICAL_COPY
+    VIRTUAL_COPY = _machool.MACH_MSG_VIRTUAL_COPY
+
+
+class Disposition(IntEnum):
+    """How a right travels (S103)."""
+
+    MOVE_RECEIVE = _machool.MACH_MSG_TYPE_MOVE_RECEIVE
+    MOVE_SEND = _machool.MACH_MSG_TYPE_MOVE_SEND
+    MOVE_SEND_ONCE = _machool.MACH_MSG_TYPE_MOVE_SEND_ONCE
+    COPY_SEND = _machool.MACH_MSG_TYPE_COPY_SEND
+    MAKE_SEND = _machool.MACH_MSG_TYPE_MAKE_SEND
+    MAKE_SEND_ONCE = _machool.MACH_MSG_TYPE_MAKE_SEND_ONCE
+
+
+class Right(IntEnum):
+    """Kinds of rights."""
+
+    SEND = _machool.MACH_PORT_RIGHT_SEND
+    RECEIVE = _machool.MACH_PORT_RIGHT_RECEIVE
+    SEND_ONCE = _machool.MACH_PORT_RIGHT_SEND_ONCE
+    PORT_SET = _machool.MACH_PORT_RIGHT_PORT_SET
+    DEAD_NAME = _machool.MACH_PORT_RIGHT_DEAD_NAME
+
+
+class Notification(IntEnum):
+    """Ids of the messages that the system itself sends (S128)."""
+
+    PORT_DELETED = _machool.MACH_NOTIFY_PORT_DELETED
+    SEND_POSSIBLE = _machool.MACH_NOTIFY_SEND_POSSIBLE
+    PORT_DESTROYED = _machool.MACH_NOTIFY_PORT_DESTROYED
+    NO_SENDERS = _machool.MACH_NOTIFY_NO_SENDERS
+    SEND_ONCE = _machool.MACH_NOTIFY_SEND_ONCE
+    DEAD_NAME = _machool.MACH_NOTIFY_DEAD_NAME
+
+
+class MessageBits(IntFlag):
+    """Flags in msgh_bits."""
+
+    COMPLEX = _machool.MACH_MSGH_BITS_COMPLEX
