@@ -16,6 +16,7 @@ import socket
 import struct
 import sys
 import sysconfig
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
@@ -245,7 +246,38 @@ def bootstrap_names() -> Iterator[Finding]:
         yield Finding("names", OK, f"sockets in {folder}")
 
 
-_ANYWHERE: list[Callable[[], Iterator[Finding]]] = [python_build, package, cpus, page_size, limits]
+def exchange() -> Iterator[Finding]:
+    """A request and a reply with a page of memory, within this process."""
+    import machool
+
+    name = f"com.example.machool.doctor.{os.getpid()}"
+    page = machool.Region(mmap.PAGESIZE)
+    with machool.Server(name) as server, machool.Client(name) as client:
+
+        def answer() -> None:
+            server.receive(timeout=5.0).reply(ool=page)
+
+        with memoryview(page) as view:
+            view[:7] = b"as sent"
+        thread = threading.Thread(target=answer)
+        thread.start()
+        reply = client.request(b"", timeout=5.0)
+        thread.join()
+        arrived = bytes(reply.ool[0][:7]) == b"as sent"
+    if arrived:
+        yield Finding("exchange", OK, "a page went there and back")
+    else:
+        yield Finding("exchange", FAIL, "the page changed on its way", "please report this machine")
+
+
+_ANYWHERE: list[Callable[[], Iterator[Finding]]] = [
+    python_build,
+    package,
+    cpus,
+    page_size,
+    limits,
+    exchange,
+]
 _LINUX: list[Callable[[], Iterator[Finding]]] = [
     memory,
     huge_pages,
