@@ -237,7 +237,7 @@ static void channel_event(struct wire_channel *channel)
 static void pass_on_kick(void)
 {
     struct ipc_engine *e = engine();
-    if (e->asleep && e->leader && e->leader->ready)
+    if (e->asleep && ((e->leader && e->leader->ready) || e->hot_count))
         signal_event(e->kick_fd);
 }
 
@@ -351,11 +351,12 @@ void ipc_engine_poll(void)
     judge();
 }
 
+/* Nobody looks at hot rings while the leader sleeps: they are armed, or else it must get up. */
 void ipc_engine_leave(void)
 {
     struct ipc_engine *e = engine();
-    if ((e->watched || e->asleep) && e->hot_count)
-        (void)arm_all();
+    if ((e->watched || e->asleep) && e->hot_count && !arm_all() && e->asleep)
+        signal_event(e->kick_fd);
 }
 
 void ipc_engine_catch_up(void)
@@ -474,6 +475,9 @@ static int lead(struct ipc_waiter *waiter, int64_t deadline)
 static int follow(struct ipc_waiter *waiter, int64_t deadline)
 {
     int left = os_clock_left(deadline);
+    ipc_engine_leave(); /* what this thread made hot, the sleeping leader does not know of */
+    if (waiter->ready)
+        return 0;
     waiter->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (waiter->event_fd < 0 && (left < 0 || left > ENGINE_STARVED_MS))
         left = ENGINE_STARVED_MS; /* no descriptor to be woken by: look now and then */
