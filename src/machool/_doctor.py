@@ -235,10 +235,11 @@ def bootstrap_names() -> Iterator[Finding]:
         yield Finding("names", OK, "abstract sockets of this network namespace")
         return
     path = Path(folder)
-    if not path.is_dir():
-        yield Finding("names", FAIL, folder, "create the folder MACHOOL_BOOTSTRAP_DIR names")
-    elif not os.access(path, os.W_OK | os.X_OK):
-        yield Finding("names", FAIL, folder, "make MACHOOL_BOOTSTRAP_DIR writable for this user")
+    if path.exists() and not path.is_dir():
+        yield Finding("names", FAIL, folder, "let MACHOOL_BOOTSTRAP_DIR name a folder")
+    elif not os.access(path if path.exists() else path.parent, os.W_OK | os.X_OK):
+        advice = "let MACHOOL_BOOTSTRAP_DIR name a folder that this user can write to"
+        yield Finding("names", FAIL, folder, advice)
     elif len(os.fsencode(path.absolute())) > 60:
         advice = "choose a shorter MACHOOL_BOOTSTRAP_DIR: a socket's path has 107 bytes in all"
         yield Finding("names", NOTE, folder, advice)
@@ -276,7 +277,6 @@ _ANYWHERE: list[Callable[[], Iterator[Finding]]] = [
     cpus,
     page_size,
     limits,
-    exchange,
 ]
 _LINUX: list[Callable[[], Iterator[Finding]]] = [
     memory,
@@ -291,7 +291,7 @@ _LINUX: list[Callable[[], Iterator[Finding]]] = [
 def examine() -> list[Finding]:
     """Run every check that applies here."""
     findings: list[Finding] = []
-    for check in _ANYWHERE + (_LINUX if sys.platform == "linux" else []):
+    for check in [*_ANYWHERE, *(_LINUX if sys.platform == "linux" else []), exchange]:
         try:
             findings += check()
         except Exception as error:
