@@ -128,6 +128,7 @@ def test_strict_warnings_are_in_force(folder):
         pytest.skip("only gcc tells which warnings are on")
     listing = output(*compiler[: compiler.index("-c")], *wanted, "-Q", "--help=warnings")
     state = dict(line.split()[:2] for line in listing.splitlines() if len(line.split()) >= 2)
+    wanted.remove("-Wall")  # gcc tells the state of its members only
     assert {name: state.get(name) for name in wanted} == dict.fromkeys(wanted, "[enabled]")
 
 

@@ -5,6 +5,7 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -60,13 +61,21 @@ def test_small_file_size_limit_is_noted():
 
 
 @linux
-def test_missing_bootstrap_folder_is_a_failure(tmp_path):
-    environment = {**os.environ, "MACHOOL_BOOTSTRAP_DIR": str(tmp_path / "absent")}
-    result = doctor("--json", env=environment)
+@pytest.mark.parametrize("folder", ["/proc/self/absent/names", "/etc/passwd"])
+def test_bad_bootstrap_folder_is_a_failure(folder):
+    result = doctor("--json", env={**os.environ, "MACHOOL_BOOTSTRAP_DIR": folder})
     assert result.returncode == 1
-    assert "create" in findings(result)["names"]["advice"]
-    environment["MACHOOL_BOOTSTRAP_DIR"] = str(tmp_path)
-    assert findings(doctor("--json", env=environment))["names"]["status"] != "fail"
+    assert findings(result)["names"]["status"] == "fail"
+    assert "folder" in findings(result)["names"]["advice"]
+
+
+@linux
+def test_bootstrap_folder_may_be_absent_yet():
+    with tempfile.TemporaryDirectory() as folder:
+        for path in (folder, f"{folder}/names"):
+            result = doctor("--json", env={**os.environ, "MACHOOL_BOOTSTRAP_DIR": path})
+            assert result.returncode == 0, result.stdout
+            assert findings(result)["names"]["status"] == "ok"
 
 
 @linux

@@ -79,12 +79,12 @@ def test_sdist_is_whole(sdist):
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-def test_wheel_holds_objects_and_headers(wheel):
+def test_wheel_holds_objects_and_headers(wheel, sdist):
     names = set(zipfile.ZipFile(wheel).namelist())
-    headers = (ROOT / "csrc/mach/include").rglob("*.h")
-    wanted = {f"machool/include/{h.relative_to(ROOT / 'csrc/mach/include')}" for h in headers}
+    include = sdist / "csrc/mach/include"
+    wanted = {f"machool/include/{h.relative_to(include)}" for h in include.rglob("*.h")}
     wanted |= {"machool/libmachool.so", "machool/pkgconfig/machool.pc", "machool/py.typed"}
-    wanted |= {f"machool/{path.name}" for path in (ROOT / "src/machool").glob("*.py*")}
+    wanted |= {f"machool/{path.name}" for path in (sdist / "src/machool").glob("*.py*")}
     free_threaded = sysconfig.get_config_var("Py_GIL_DISABLED")
     wanted.add(
         f"machool/_machool{sysconfig.get_config_var('EXT_SUFFIX')}"
