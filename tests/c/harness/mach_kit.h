@@ -135,10 +135,14 @@ struct kit_pair {
     char argument[KIT_TEXT];
 };
 void kit_pair_start(struct kit_pair *ret_pair, const char *peer_name, const char *argument);
+void kit_pair_start_forked(struct kit_pair *ret_pair, const char *peer_name, const char *argument);
 void kit_pair_end(struct kit_pair *pair);      /* joins; their port must die; drops both rights */
 void kit_pair_drop(struct kit_pair *pair);     /* the same after the peer has been reaped */
 void kit_pair_join(struct kit_pair *ret_pair); /* the peer's side */
 void kit_pair_leave(struct kit_pair *pair);    /* the peer's side: drops both rights */
+/* Random numbers below `limit`; the seed is MACHOOL_TEST_SEED or new, and printed once. Safe in any
+ * thread. */
+unsigned kit_random(unsigned limit);
 /* A service name no other test uses at this time. */
 void kit_service_name(char *text, size_t size);
 

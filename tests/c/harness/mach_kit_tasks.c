@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -136,13 +137,37 @@ uint64_t kit_milliseconds(void)
     return (uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000;
 }
 
+unsigned kit_random(unsigned limit)
+{
+    static uint64_t state;
+    uint64_t seen = __atomic_load_n(&state, __ATOMIC_RELAXED);
+    if (seen == 0) {
+        char text[32];
+        const char *wanted = getenv("MACHOOL_TEST_SEED");
+        uint64_t seed = wanted != NULL ? strtoull(wanted, NULL, 0)
+                                       : (uint64_t)getpid() << 32 ^ kit_milliseconds();
+        if (__atomic_compare_exchange_n(&state, &seen, seed | 1, false, __ATOMIC_RELAXED,
+                                        __ATOMIC_RELAXED) &&
+            wanted == NULL) { /* peers inherit it and keep quiet */
+            snprintf(text, sizeof(text), "%llu", (unsigned long long)seed);
+            setenv("MACHOOL_TEST_SEED", text, 1);
+            fprintf(stderr, "    MACHOOL_TEST_SEED=%s\n", text);
+        }
+    }
+    uint64_t value = __atomic_add_fetch(&state, 0x9e3779b97f4a7c15, __ATOMIC_RELAXED);
+    value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9;
+    value = (value ^ value >> 27) * 0x94d049bb133111eb;
+    return (unsigned)((value ^ value >> 31) % limit);
+}
+
 void kit_service_name(char *text, size_t size)
 {
     static unsigned number;
     snprintf(text, size, "com.example.machool-test.%d.%u", (int)getpid(), number++);
 }
 
-void kit_pair_start(struct kit_pair *ret_pair, const char *peer_name, const char *argument)
+static void start_pair(struct kit_pair *ret_pair, const char *peer_name, const char *argument,
+                       void (*start)(struct peer *, const char *, const char *))
 {
     char service[BOOTSTRAP_MAX_NAME_LEN];
     char both[BOOTSTRAP_MAX_NAME_LEN + KIT_TEXT];
@@ -152,11 +177,21 @@ void kit_pair_start(struct kit_pair *ret_pair, const char *peer_name, const char
     ret_pair->mine = kit_port();
     ASSERT_OK(bootstrap_register(bootstrap_port, service, ret_pair->mine));
     snprintf(both, sizeof(both), "%s %s", service, argument);
-    peer_start(&ret_pair->peer, peer_name, both);
+    start(&ret_pair->peer, peer_name, both);
     ASSERT_OK(kit_receive(&hello.header, sizeof(hello), ret_pair->mine, 0, PATIENCE));
     ASSERT_EQ(1, hello.header.msgh_id);
     ret_pair->theirs = hello.header.msgh_remote_port;
     ASSERT_EQ(MACH_PORT_TYPE_SEND, kit_type(ret_pair->theirs));
+}
+
+void kit_pair_start(struct kit_pair *ret_pair, const char *peer_name, const char *argument)
+{
+    start_pair(ret_pair, peer_name, argument, peer_start);
+}
+
+void kit_pair_start_forked(struct kit_pair *ret_pair, const char *peer_name, const char *argument)
+{
+    start_pair(ret_pair, peer_name, argument, peer_start_forked);
 }
 
 void kit_pair_drop(struct kit_pair *pair)

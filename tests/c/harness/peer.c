@@ -76,7 +76,7 @@ __attribute__((noreturn)) static void start_program(const char *name, const char
     FAIL("exec %s: %s", test_program(), strerror(errno));
 }
 
-void peer_start(struct peer *ret_peer, const char *name, const char *text)
+static void start(struct peer *ret_peer, const char *name, const char *text, bool fresh)
 {
     int down[2];
     int up[2];
@@ -88,7 +88,7 @@ void peer_start(struct peer *ret_peer, const char *name, const char *text)
         running = 0;
         close(down[1]);
         close(up[0]);
-        if (!test_forks_peers())
+        if (fresh)
             start_program(name, text, down[0], up[1]);
         argument = text;
         from_parent = down[0];
@@ -99,6 +99,16 @@ void peer_start(struct peer *ret_peer, const char *name, const char *text)
     close(up[1]);
     running++;
     *ret_peer = (struct peer){.name = name, .pid = pid, .to = down[1], .from = up[0]};
+}
+
+void peer_start(struct peer *ret_peer, const char *name, const char *text)
+{
+    start(ret_peer, name, text, !test_forks_peers());
+}
+
+void peer_start_forked(struct peer *ret_peer, const char *name, const char *text)
+{
+    start(ret_peer, name, text, false);
 }
 
 /* False: the other side has gone. */

@@ -39,6 +39,8 @@ void peer_register(struct peer_case *peer);
 
 /* The test's side. Failures of these calls fail the test. */
 void peer_start(struct peer *ret_peer, const char *name, const char *argument);
+/* Always as a forked child: for tests whose peers may not run the program anew. */
+void peer_start_forked(struct peer *ret_peer, const char *name, const char *argument);
 void peer_tell(struct peer *peer);
 void peer_hear(struct peer *peer);
 /* Waits for the end and closes the pipes: join wants exit status 0, reap takes what comes and
