@@ -76,7 +76,6 @@ def python_build() -> Iterator[Finding]:
 def package() -> Iterator[Finding]:
     """The shared objects and headers of this package."""
     import machool._machool as extension
-
     from machool import _config
 
     yield Finding("extension", OK, str(extension.__file__))
