@@ -442,6 +442,8 @@ static int sleep_in_epoll(int64_t deadline)
     ipc_task_unlock();
     int count = epoll_wait(e->epoll_fd, events, ENGINE_EVENTS, left);
     int error = count < 0 ? errno : 0;
+    if (error && error != EINTR) /* the program closed all descriptors it did not know of */
+        (void)poll(NULL, 0, left < 0 || left > ENGINE_STARVED_MS ? ENGINE_STARVED_MS : left);
     ipc_task_lock();
     e->asleep = false;
     e->traffic = true;
@@ -449,8 +451,8 @@ static int sleep_in_epoll(int64_t deadline)
         dispatch(events, count);
         return 0;
     }
-    if (error)
-        return error == EINTR ? -EINTR : 0;
+    if (error == EINTR)
+        return -EINTR;
     return os_clock_left(deadline) == 0 ? -ETIMEDOUT : 0;
 }
 
