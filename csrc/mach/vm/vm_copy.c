@@ -120,21 +120,24 @@ static mach_msg_return_t code_of(int error)
                               : MACH_MSG_VM_KERNEL;
 }
 
-static int copyin_large(uintptr_t address, uint32_t size, int copy_option, bool deallocate,
+/* `*deallocate` is cleared when the region itself moved: its addresses may be another thread's
+ * mapping by now. */
+static int copyin_large(uintptr_t address, uint32_t size, int copy_option, bool *deallocate,
                         struct vm_copy *ret_copy)
 {
     vm_map_lock();
-    int r = copy_option == MACH_MSG_PHYSICAL_COPY && !deallocate
+    int r = copy_option == MACH_MSG_PHYSICAL_COPY && !*deallocate
                 ? -EAGAIN
-                : share_region(address, size, deallocate, ret_copy);
+                : share_region(address, size, *deallocate, ret_copy);
     vm_map_unlock();
     if (r == 0) {
+        *deallocate = false;
         atomic_fetch_add(&bytes_shared, size);
         return 0;
     }
     if (r != -EAGAIN)
         return r;
-    bool keeps_offset = copy_option == MACH_MSG_VIRTUAL_COPY || deallocate;
+    bool keeps_offset = copy_option == MACH_MSG_VIRTUAL_COPY || *deallocate;
     uint32_t offset = keeps_offset ? (uint32_t)(address - vm_page_trunc(address)) : 0;
     r = copyin_object(address, size, offset, ret_copy);
     if (r == 0)
@@ -154,8 +157,8 @@ mach_msg_return_t vm_copyin(vm_address_t address, vm_size_t size, int copy_optio
         return MACH_SEND_INVALID_MEMORY;
     int r = size <= VM_COPY_BYTES_MAX
                 ? copyin_bytes(address, (uint32_t)size, ret_copy)
-                : copyin_large(address, (uint32_t)size, copy_option, deallocate, ret_copy);
-    if (r == 0 && deallocate) /* a region that moved is gone already; that is no error */
+                : copyin_large(address, (uint32_t)size, copy_option, &deallocate, ret_copy);
+    if (r == 0 && deallocate)
         (void)vm_deallocate(mach_task_self_, address, size);
     return code_of(r);
 }
