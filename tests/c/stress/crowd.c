@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum { CLIENTS = 24, REQUESTS = 100 };
 
@@ -342,4 +343,53 @@ TEST_FOR(threads_make_and_destroy_ports_and_memory, 60)
         threads[i] = kit_thread(make_and_use_ports, NULL);
     for (int i = 0; i < 6; i++)
         kit_join(threads[i]);
+}
+
+struct mover {
+    mach_port_t port;
+    bool ended;
+};
+
+static void *map_and_check(void *argument)
+{
+    struct mover *mover = argument;
+    const size_t size = 1 << 18;
+    while (!__atomic_load_n(&mover->ended, __ATOMIC_RELAXED)) {
+        char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
+        ASSERT(memory != MAP_FAILED);
+        for (size_t at = 0; at < size; at += vm_page_size)
+            memory[at] = 1;
+        for (size_t at = 0; at < size; at += vm_page_size)
+            ASSERT_EQ(1, memory[at]);
+        ASSERT_SYS(munmap(memory, size));
+    }
+    return NULL;
+}
+
+/* A region that moves leaves its addresses to whoever maps there next. */
+TEST_FOR(S27_moves_do_not_unmap_the_memory_of_other_threads, 60)
+{
+    const size_t size = 1 << 18;
+    struct mover mover = {.port = kit_port()};
+    pthread_t threads[2];
+    for (int i = 0; i < 2; i++)
+        threads[i] = kit_thread(map_and_check, &mover);
+    for (int i = 0; i < 3000; i++) {
+        struct ool_rcv message;
+        char *memory = kit_allocate(size);
+        memory[0] = (char)i;
+        kit_header(&message.header,
+                   MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
+                   OOL_MSG_SIZE(1), mover.port, MACH_PORT_NULL, i);
+        message.body.msgh_descriptor_count = 1;
+        kit_ool(&message.ool[0], memory, size, 1, true);
+        ASSERT_OK(mach_msg(&message.header, MACH_SEND_MSG | MACH_RCV_MSG, OOL_MSG_SIZE(1),
+                           sizeof(message), mover.port, 0, MACH_PORT_NULL));
+        ASSERT_EQ((char)i, *(char *)message.ool[0].address);
+        kit_free(message.ool[0].address, size);
+    }
+    __atomic_store_n(&mover.ended, true, __ATOMIC_RELAXED);
+    for (int i = 0; i < 2; i++)
+        kit_join(threads[i]);
+    kit_destroy(mover.port);
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #ifdef __linux__
 #include <malloc.h>
@@ -432,5 +433,50 @@ TEST(all_descriptors_closed_behind_the_back)
     struct kit_pair pair;
     kit_pair_start(&pair, "limits_closes_all", "");
     peer_tell(&pair.peer);
+    kit_pair_end(&pair);
+}
+
+/* What the layer has open here, by what /proc says it is. */
+static unsigned count_layer_descriptors(void)
+{
+    unsigned count = 0;
+    for (int fd = 3; fd < 256; fd++) {
+        char path[64];
+        char target[256];
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        ssize_t length = readlink(path, target, sizeof(target) - 1);
+        target[length > 0 ? length : 0] = '\0';
+        if (strncmp(target, "/memfd:machool", 14) == 0 || strncmp(target, "anon_inode:", 11) == 0 ||
+            strncmp(target, "socket:", 7) == 0) {
+            fprintf(stderr, "    descriptor %d: %s\n", fd, target);
+            count++;
+        }
+    }
+    return count;
+}
+
+/* A child that held on to a socket or to memory of its parent would keep both alive. */
+TEST(S142_child_holds_no_descriptor_of_its_parent)
+{
+    GATE_DARWIN("the kernel holds rights and memory in transit, no descriptor does");
+    int status = 0;
+    struct kit_pair pair;
+    kit_pair_start(&pair, "limits_echo", "");
+    mach_port_t port = kit_port();
+    ASSERT_OK(send_region(port, 1 << 20, 1)); /* memory in a queue */
+    char *memory = kit_allocate(1 << 20);     /* and in a region */
+    memory[0] = 1;
+    pid_t pid = (pid_t)ASSERT_SYS(fork());
+    if (pid == 0) {
+        ASSERT_EQ(1, memory[0]);
+        kit_free(memory, 1 << 20);
+        ASSERT_EQ(0, count_layer_descriptors());
+        _exit(0);
+    }
+    ASSERT_EQ(pid, waitpid(pid, &status, 0));
+    ASSERT_EQ(0, status);
+    kit_free(memory, 1 << 20);
+    kit_destroy(port);
+    kit_send_plain(pair.theirs, 0);
     kit_pair_end(&pair);
 }
