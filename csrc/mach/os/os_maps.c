@@ -140,7 +140,7 @@ int os_maps_copy(void *to, uintptr_t from, size_t size)
         struct iovec remote = {.iov_base = (void *)from, .iov_len = size};
         ssize_t r = process_vm_readv(getpid(), &local, 1, &remote, 1, 0);
         if (r <= 0)
-            return -EFAULT;
+            return r < 0 ? -errno : -EFAULT;
         to = (char *)to + r;
         from += (size_t)r;
         size -= (size_t)r;
