@@ -143,6 +143,8 @@ static bool drain(struct wire_channel *channel, unsigned limit)
         lane_consume(&channel->lane.in, size);
         count++;
     }
+    if (count)
+        channel->heard = os_clock_now();
     if (count && !channel->closed && lane_room_wanted(&channel->lane.in))
         wire_channel_ring(channel);
     engine()->traffic |= count > 0;
@@ -220,10 +222,10 @@ void ipc_engine_read(struct wire_channel *channel)
 
 /* ---- passes ------------------------------------------------------------------------------ */
 
-static void channel_event(struct wire_channel *channel)
+static void channel_event(struct wire_channel *channel, bool only_input)
 {
     wire_channel_ref(channel);
-    wire_channel_read_socket(channel, ipc_peer_welcome);
+    wire_channel_read_socket(channel, only_input, ipc_peer_welcome);
     engine()->starved |= channel->starved;
     ipc_engine_read(channel);
     if (channel->ended)
@@ -253,7 +255,8 @@ static void dispatch(const struct epoll_event *events, int count)
         ssize_t r;
         switch (what->kind) {
         case IPC_WATCH_CHANNEL:
-            channel_event(UTIL_CONTAINER(what, struct wire_channel, watch));
+            channel_event(UTIL_CONTAINER(what, struct wire_channel, watch),
+                          events[i].events == EPOLLIN);
             break;
         case IPC_WATCH_DOOR:
             ipc_door_accept(UTIL_CONTAINER(what, struct ipc_door, watch));
@@ -297,7 +300,7 @@ static void retry_starved(void)
     {
         struct wire_channel *channel = UTIL_CONTAINER(at, struct wire_channel, in_task);
         if (channel->starved)
-            channel_event(channel);
+            channel_event(channel, false);
     }
     UTIL_LIST_EACH(at2, after2, &ipc_task.doors)
     {
@@ -447,6 +450,7 @@ static int sleep_in_epoll(int64_t deadline)
     ipc_task_lock();
     e->asleep = false;
     e->traffic = true;
+    e->looked = os_clock_now();
     if (count > 0) {
         dispatch(events, count);
         return 0;

@@ -98,6 +98,7 @@ static void start_anew(void)
     ipc_engine_reset();
     atomic_store(&wanted, 0);
     init_lists();
+    util_id_forget();
     ipc_task.id = util_id_new();
     add_special(IPC_NAME_TASK);
     add_special(IPC_NAME_HOST);

@@ -2,7 +2,11 @@
 #include "os/os_user.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -21,6 +25,22 @@ static bool on_stack(uintptr_t start, uintptr_t end)
     return start >= frame && end - frame <= STACK_NEAR && end >= start;
 }
 
+/* Where the brk heap starts: field 47 of /proc/self/stat; the highest address if unknown. */
+static uintptr_t find_heap(void)
+{
+    char text[1024];
+    int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+    ssize_t size = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+    if (fd >= 0)
+        close(fd);
+    text[size > 0 ? size : 0] = 0;
+    const char *at = strrchr(text, ')'); /* the name before it may hold anything */
+    for (int field = 2; at && field < 47; field++)
+        at = strchr(at + 1, ' ');
+    uintptr_t start = at ? (uintptr_t)strtoull(at, NULL, 10) : 0;
+    return start ? start : UINTPTR_MAX;
+}
+
 /* Reads one byte, and writes it back if `write`, through the kernel. */
 static bool touch(uintptr_t at, bool write)
 {
@@ -32,6 +52,18 @@ static bool touch(uintptr_t at, bool write)
            (!write || process_vm_writev(self, &local, 1, &remote, 1, 0) == 1);
 }
 
+/* In the brk heap, which malloc keeps readable and writable as a whole. Its start is found once. */
+static bool on_heap(uintptr_t start, uintptr_t end)
+{
+    static _Atomic uintptr_t heap;
+    uintptr_t from = atomic_load_explicit(&heap, memory_order_relaxed);
+    if (!from) {
+        from = find_heap();
+        atomic_store_explicit(&heap, from, memory_order_relaxed);
+    }
+    return start >= from && end > start && end <= (uintptr_t)sbrk(0);
+}
+
 static bool present(const void *at, size_t size, int advice)
 {
     uintptr_t start = (uintptr_t)at, end;
@@ -40,7 +72,7 @@ static bool present(const void *at, size_t size, int advice)
         return true;
     if (__builtin_add_overflow(start, size, &end))
         return false;
-    if (on_stack(start, end))
+    if (on_stack(start, end) || on_heap(start, end))
         return true;
     start &= ~(page - 1);
     int r;

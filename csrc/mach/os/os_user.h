@@ -2,7 +2,8 @@
  * code, not a signal.
  *
  * The kernel is asked to have the pages present, which it refuses for memory that is not there.
- * Buffers on the caller's own stack, as most are, need no question. Where the kernel does not know
+ * Buffers on the caller's own stack or in the
+ * brk heap, as most are, need no question. Where the kernel does not know
  * the advice (before 5.14), only the two ends of the buffer are looked at. */
 #ifndef MACHOOL_OS_USER_H
 #define MACHOOL_OS_USER_H

@@ -7,7 +7,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/random.h>
 
 struct util_id {
     uint64_t w[2];
@@ -23,14 +22,9 @@ static inline bool util_id_is_none(struct util_id id)
     return (id.w[0] | id.w[1]) == 0;
 }
 
-/* A fresh id. getrandom of 16 bytes neither blocks nor fails once the system is up; the loop is
- * for the signal that may interrupt it before that. */
-static inline struct util_id util_id_new(void)
-{
-    struct util_id id = {{0, 0}};
-    while (getrandom(&id, sizeof id, 0) != (ssize_t)sizeof id || util_id_is_none(id))
-        ;
-    return id;
-}
+/* A fresh id. Under the task lock. */
+struct util_id util_id_new(void);
+/* A forked child must not hand out the ids that its parent will. */
+void util_id_forget(void);
 
 #endif

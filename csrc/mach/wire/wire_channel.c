@@ -1,10 +1,14 @@
 /* See wire_channel.h. */
 #include "wire/wire_channel.h"
 
+#include "os/os_clock.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define JUST_NOW 20000 /* ns */
 
 struct wire_fds { /* descriptors of one datagram, waiting for their entry */
     struct util_link link;
@@ -155,16 +159,24 @@ static void keep_fds(struct wire_channel *channel, const struct wire_datagram *d
     util_list_append(&channel->fds, &fds->link);
 }
 
-/* Takes one datagram. 1 taken, 0 nothing more for now. */
+/* Why there was none: nothing there, a shortage (epoll will not tell again), or the end. */
+static int nothing_read(struct wire_channel *channel, int r)
+{
+    if (r == -ENOMEM || r == -ENOBUFS)
+        channel->starved = true;
+    else if (r != -EAGAIN)
+        channel->ended = true;
+    return 0;
+}
+
+/* Takes one datagram; its kind, or 0 when there is nothing more for now. */
 static int read_datagram(struct wire_channel *channel, wire_welcome *welcome)
 {
     struct wire_datagram datagram;
     size_t size;
     int r = os_peek(channel->fd, &datagram, sizeof datagram, &size);
-    if (r <= 0) {
-        channel->ended |= r == 0 || (r != -EAGAIN && r != -ENOMEM && r != -ENOBUFS);
-        return 0;
-    }
+    if (r <= 0)
+        return nothing_read(channel, r);
     if (wire_datagram_check(&datagram, size) < 0) {
         channel->broken = true;
         return 0;
@@ -176,25 +188,27 @@ static int read_datagram(struct wire_channel *channel, wire_welcome *welcome)
     struct os_received received;
     r = os_receive(channel->fd, &datagram, sizeof datagram, &received);
     if (r <= 0)
-        return 0;
+        return nothing_read(channel, r);
     if (datagram.kind == WIRE_FDS) {
         keep_fds(channel, &datagram, &received);
-        return 1;
+        return WIRE_FDS;
     }
     os_fd_close_all(received.fds, received.count);
     if (datagram.kind == WIRE_WELCOME || datagram.kind == WIRE_ANSWER)
         welcome(channel, &datagram, &received);
     else if (datagram.kind != WIRE_BELL && datagram.kind != WIRE_REFUSED)
         channel->broken = true;
-    return 1;
+    return (int)datagram.kind;
 }
 
-void wire_channel_read_socket(struct wire_channel *channel, wire_welcome *welcome)
+void wire_channel_read_socket(struct wire_channel *channel, bool to_bell, wire_welcome *welcome)
 {
     channel->starved = false;
-    while (!channel->ended && !channel->broken && !channel->closed &&
-           read_datagram(channel, welcome) == 1)
-        ;
+    while (!channel->ended && !channel->broken && !channel->closed) {
+        int kind = read_datagram(channel, welcome);
+        if (kind == 0 || (to_bell && kind == WIRE_BELL))
+            return;
+    }
 }
 
 /* Moves descriptors with that token from the kept datagrams; older ones were never claimed. */
@@ -238,7 +252,7 @@ int wire_channel_take_fds(struct wire_channel *channel, uint64_t token, unsigned
 {
     bool lost = false;
     if (arrived(channel, token, &lost) < count && !lost) {
-        wire_channel_read_socket(channel, welcome);
+        wire_channel_read_socket(channel, false, welcome);
         if (arrived(channel, token, &lost) < count && !lost)
             return channel->starved ? -EMFILE : -EBADMSG;
     }
@@ -255,6 +269,8 @@ bool wire_channel_gone(struct wire_channel *channel)
     size_t size;
     if (channel->closed || channel->ended || channel->broken)
         return true;
+    if (os_clock_now() - channel->heard < JUST_NOW)
+        return false; /* what it says in those microseconds is what Mach would say: S37 */
     return os_peek(channel->fd, &byte, sizeof byte, &size) == 0;
 }
 

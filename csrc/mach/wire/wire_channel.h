@@ -41,6 +41,7 @@ struct wire_channel {
     bool said_bye;           /* our last entry was BYE */
     bool frozen;             /* our last entry was BYE_OK: nothing more unless the peer goes on */
     struct util_id alias;    /* of a look-up that was not answered in time */
+    int64_t heard;           /* when an entry of the peer's was last read */
     uint64_t token;          /* of the last descriptors sent */
     struct util_link fds;    /* struct wire_fds: received, not yet asked for */
     struct util_link waiters; /* struct ipc_waiter: senders that wait for room or a slot */
@@ -68,10 +69,13 @@ int wire_channel_send_fds(struct wire_channel *channel, const int *borrow_fds, u
                           uint64_t *ret_token);
 void wire_channel_ring(struct wire_channel *channel);
 
-/* Reads the socket until it is empty. WELCOME and a late ANSWER go to `welcome`. Sets ended, starved, broken. */
 typedef void wire_welcome(struct wire_channel *channel, const struct wire_datagram *datagram,
                           const struct os_received *received);
-void wire_channel_read_socket(struct wire_channel *channel, wire_welcome *welcome);
+/* Reads the socket until it is empty, or, with `to_bell`, until a bell has been read: it says all
+ * that those behind it can say, descriptors are fetched when their entry asks for them, and an end
+ * brings an event of its own. WELCOME and a late ANSWER go to `welcome`. Sets ended, starved,
+ * broken. */
+void wire_channel_read_socket(struct wire_channel *channel, bool to_bell, wire_welcome *welcome);
 /* Exactly `count` descriptors that came with that token, owned by the caller. 0, -EMFILE (they
  * are still in the socket), -EBADMSG (the peer lied) or -ENOENT (lost in the kernel). */
 int wire_channel_take_fds(struct wire_channel *channel, uint64_t token, unsigned count,
@@ -80,7 +84,8 @@ int wire_channel_take_fds(struct wire_channel *channel, uint64_t token, unsigned
 /* Closes received descriptors that no entry has asked for (forked child). */
 void wire_channel_forget_fds(struct wire_channel *channel);
 
-/* Whether the other side is known to be gone, looking at the socket. */
+/* Whether the other side is known to be gone, looking at the socket unless it was heard of just
+ * now. */
 bool wire_channel_gone(struct wire_channel *channel);
 
 /* A slot for a port. 0, or -ENOMEM / -ENOSPC. */
