@@ -110,9 +110,8 @@ static bool address(Client *self, struct outgoing *out, mach_port_name_t reply)
     mach_msg_header_t *header = outgoing_header(out);
     header->msgh_remote_port = atomic_load(&self->service);
     header->msgh_local_port = reply;
-    header->msgh_bits |=
-        MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND,
-                       reply ? (mach_msg_bits_t)MACH_MSG_TYPE_MAKE_SEND_ONCE : 0);
+    header->msgh_bits |= MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND,
+                                        reply ? (mach_msg_bits_t)MACH_MSG_TYPE_MAKE_SEND_ONCE : 0);
     if (header->msgh_remote_port)
         return true;
     PyErr_SetString(PyExc_ValueError, "the client is closed");
@@ -193,8 +192,7 @@ static PyObject *client_request(PyObject *object, PyTypeObject *defining, PyObje
     mach_port_name_t reply = atomic_exchange(&self->spare, MACH_PORT_NULL);
     if (!reply)
         reply = new_port(state);
-    bool sent = reply && address(self, out, reply) &&
-                outgoing_send(state, out, milliseconds, NULL);
+    bool sent = reply && address(self, out, reply) && outgoing_send(state, out, milliseconds, NULL);
     outgoing_free(out);
     if (!sent) {
         right_release(reply, MACH_PORT_RIGHT_RECEIVE);

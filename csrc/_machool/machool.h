@@ -143,7 +143,7 @@ typedef struct {
     PyObject *weakrefs;
     int id;
     unsigned seqno;
-    mach_msg_type_name_t reply_type;  /* 0: none (left) */
+    mach_msg_type_name_t reply_type;     /* 0: none (left) */
     _Atomic mach_port_name_t reply_port; /* owned */
 } Message;
 

@@ -207,8 +207,8 @@ static bool send_reply(struct state *state, Message *self, struct outgoing *out,
                        int64_t milliseconds)
 {
     bool once = self->reply_type == MACH_MSG_TYPE_PORT_SEND_ONCE;
-    mach_port_name_t name =
-        once ? atomic_exchange(&self->reply_port, MACH_PORT_NULL) : atomic_load(&self->reply_port);
+    mach_port_name_t name = once ? atomic_exchange(&self->reply_port, MACH_PORT_NULL)
+                                 : atomic_load(&self->reply_port);
     if (name == MACH_PORT_NULL) {
         PyErr_SetString(PyExc_ValueError, "the message asks for no reply, or has been answered");
         return false;
@@ -216,8 +216,8 @@ static bool send_reply(struct state *state, Message *self, struct outgoing *out,
     mach_msg_header_t *header = outgoing_header(out);
     mach_port_name_t back = MACH_PORT_NULL;
     header->msgh_remote_port = name;
-    header->msgh_bits |=
-        once ? MACH_MSG_TYPE_MOVE_SEND_ONCE : (mach_msg_bits_t)MACH_MSG_TYPE_COPY_SEND;
+    header->msgh_bits |= once ? MACH_MSG_TYPE_MOVE_SEND_ONCE
+                              : (mach_msg_bits_t)MACH_MSG_TYPE_COPY_SEND;
     bool sent = outgoing_send(state, out, milliseconds, once ? &back : NULL);
     if (!sent && once)
         atomic_store(&self->reply_port, back);

@@ -14,15 +14,14 @@ static PyObject *stats(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)
 {
     struct machool_stats s;
     machool_get_stats(&s);
-    return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K}", "messages_sent",
-                         (unsigned long long)s.messages_sent, "messages_received",
-                         (unsigned long long)s.messages_received, "bytes_inline",
-                         (unsigned long long)s.bytes_inline, "bytes_copied",
-                         (unsigned long long)s.bytes_copied, "bytes_shared",
-                         (unsigned long long)s.bytes_shared, "regions",
-                         (unsigned long long)s.regions, "region_bytes",
-                         (unsigned long long)s.region_bytes, "channels",
-                         (unsigned long long)s.channels, "ports", (unsigned long long)s.ports);
+    return Py_BuildValue(
+        "{s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K}", "messages_sent",
+        (unsigned long long)s.messages_sent, "messages_received",
+        (unsigned long long)s.messages_received, "bytes_inline", (unsigned long long)s.bytes_inline,
+        "bytes_copied", (unsigned long long)s.bytes_copied, "bytes_shared",
+        (unsigned long long)s.bytes_shared, "regions", (unsigned long long)s.regions,
+        "region_bytes", (unsigned long long)s.region_bytes, "channels",
+        (unsigned long long)s.channels, "ports", (unsigned long long)s.ports);
 }
 
 static PyMethodDef methods[] = {
@@ -42,10 +41,15 @@ static PyModuleDef_Slot slots_3_13[] = {{Py_mod_exec, module_exec},
 
 #define DEFINITION(slots)                                                                          \
     {                                                                                              \
-        PyModuleDef_HEAD_INIT, .m_name = "machool._machool",                                       \
+        PyModuleDef_HEAD_INIT,                                                                     \
+        .m_name = "machool._machool",                                                              \
         .m_doc = "Mach messages with out-of-line memory. Use it as `machool`.",                    \
-        .m_size = sizeof(struct state), .m_methods = methods, .m_slots = (slots),                  \
-        .m_traverse = module_traverse, .m_clear = module_clear, .m_free = module_free,             \
+        .m_size = sizeof(struct state),                                                            \
+        .m_methods = methods,                                                                      \
+        .m_slots = (slots),                                                                        \
+        .m_traverse = module_traverse,                                                             \
+        .m_clear = module_clear,                                                                   \
+        .m_free = module_free,                                                                     \
     }
 
 static PyModuleDef definition_3_11 = DEFINITION(slots_3_11);
@@ -62,8 +66,7 @@ static PyModuleDef *definition(void)
 struct state *state_of(PyTypeObject *type)
 {
     for (PyTypeObject *at = type; at; at = PyType_GetSlot(at, Py_tp_base)) {
-        PyObject *module =
-            PyType_GetFlags(at) & Py_TPFLAGS_HEAPTYPE ? PyType_GetModule(at) : NULL;
+        PyObject *module = PyType_GetFlags(at) & Py_TPFLAGS_HEAPTYPE ? PyType_GetModule(at) : NULL;
         if (module && PyModule_GetDef(module) == definition())
             return PyModule_GetState(module);
         PyErr_Clear();
@@ -78,14 +81,13 @@ static PyStructSequence_Field descriptor_fields[] = {
     {"copy", "the sender's copy option, unchanged: not a report of what happened (S46)"},
     {"deallocate", "true for a virtual copy (S47)"},
     {NULL, NULL}};
-static PyStructSequence_Desc descriptor_desc = {
-    "machool._machool.OOLDescriptor", "An out-of-line descriptor as it arrived.",
-    descriptor_fields, 4};
+static PyStructSequence_Desc descriptor_desc = {"machool._machool.OOLDescriptor",
+                                                "An out-of-line descriptor as it arrived.",
+                                                descriptor_fields, 4};
 static PyStructSequence_Field sender_fields[] = {
     {"pid", "process"}, {"uid", "effective user"}, {"gid", "effective group"}, {NULL, NULL}};
-static PyStructSequence_Desc sender_desc = {"machool._machool.Sender",
-                                            "Who sent a message, as the kernel vouches.",
-                                            sender_fields, 3};
+static PyStructSequence_Desc sender_desc = {
+    "machool._machool.Sender", "Who sent a message, as the kernel vouches.", sender_fields, 3};
 
 /* Makes a heap type and adds it under the last part of its name. */
 static bool add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **ret_type)

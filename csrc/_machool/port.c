@@ -143,8 +143,8 @@ static PyObject *port_send(PyObject *object, PyTypeObject *defining, PyObject *c
     bool once = self->right == MACH_PORT_RIGHT_SEND_ONCE;
     mach_msg_header_t *header = outgoing_header(out);
     mach_port_name_t back = MACH_PORT_NULL;
-    header->msgh_remote_port =
-        once ? atomic_exchange(&self->name, MACH_PORT_NULL) : atomic_load(&self->name);
+    header->msgh_remote_port = once ? atomic_exchange(&self->name, MACH_PORT_NULL)
+                                    : atomic_load(&self->name);
     header->msgh_bits |= once ? MACH_MSG_TYPE_MOVE_SEND_ONCE
                          : self->right == MACH_PORT_RIGHT_RECEIVE
                              ? (mach_msg_bits_t)MACH_MSG_TYPE_MAKE_SEND

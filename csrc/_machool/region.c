@@ -65,8 +65,7 @@ static PyObject *region_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
     if (!state)
         return NULL;
     vm_address_t address = 0;
-    kern_return_t kr =
-        vm_allocate(mach_task_self(), &address, (vm_size_t)size, VM_FLAGS_ANYWHERE);
+    kern_return_t kr = vm_allocate(mach_task_self(), &address, (vm_size_t)size, VM_FLAGS_ANYWHERE);
     if (kr == KERN_NO_SPACE || kr == KERN_RESOURCE_SHORTAGE)
         return PyErr_NoMemory();
     if (kr != KERN_SUCCESS)

@@ -96,8 +96,8 @@ static PyObject *server_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
     PyObject *name, *limit_object = Py_None, *uids_object = NULL;
     uid_t uids[64];
     Py_ssize_t length;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "U|$OO:Server", (char **)(uintptr_t)names,
-                                     &name, &limit_object, &uids_object))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "U|$OO:Server", (char **)(uintptr_t)names, &name,
+                                     &limit_object, &uids_object))
         return NULL;
     struct state *state = state_of(type);
     const char *text = state ? PyUnicode_AsUTF8AndSize(name, &length) : NULL;
@@ -279,8 +279,8 @@ static PyObject *server_get_port(PyObject *object, void *Py_UNUSED(closure))
         PyErr_SetString(PyExc_ValueError, "the server is closed");
         return NULL;
     }
-    kern_return_t kr =
-        mach_port_insert_right(mach_task_self(), port, port, MACH_MSG_TYPE_MAKE_SEND);
+    kern_return_t kr = mach_port_insert_right(mach_task_self(), port, port,
+                                              MACH_MSG_TYPE_MAKE_SEND);
     if (kr != KERN_SUCCESS)
         return raise_code(state, "mach_port_insert_right", kr);
     return port_adopt(state, port, MACH_PORT_RIGHT_SEND);

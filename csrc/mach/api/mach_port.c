@@ -246,8 +246,9 @@ kern_return_t mach_port_get_attributes(ipc_space_t task, mach_port_name_t name,
                                        mach_msg_type_number_t *count)
 {
     CHECK_TASK(task);
-    mach_msg_type_number_t needed =
-        flavor == MACH_PORT_LIMITS_INFO ? MACH_PORT_LIMITS_INFO_COUNT : MACH_PORT_RECEIVE_STATUS_COUNT;
+    mach_msg_type_number_t needed = flavor == MACH_PORT_LIMITS_INFO
+                                        ? MACH_PORT_LIMITS_INFO_COUNT
+                                        : MACH_PORT_RECEIVE_STATUS_COUNT;
     if (flavor != MACH_PORT_LIMITS_INFO && flavor != MACH_PORT_RECEIVE_STATUS)
         return KERN_INVALID_ARGUMENT;
     if (*count < needed)
@@ -255,7 +256,7 @@ kern_return_t mach_port_get_attributes(ipc_space_t task, mach_port_name_t name,
     ipc_task_lock();
     ipc_engine_catch_up();
     struct ipc_port *port = ipc_right_receiver(name);
-    kern_return_t kr = port ? KERN_SUCCESS
+    kern_return_t kr = port                   ? KERN_SUCCESS
                        : ipc_space_find(name) ? KERN_INVALID_RIGHT
                                               : KERN_INVALID_NAME;
     if (port && flavor == MACH_PORT_LIMITS_INFO) {
@@ -287,7 +288,7 @@ kern_return_t mach_port_set_attributes(ipc_space_t task, mach_port_name_t name,
         return KERN_INVALID_VALUE;
     ipc_task_lock();
     struct ipc_port *port = ipc_right_receiver(name);
-    kern_return_t kr = port ? KERN_SUCCESS
+    kern_return_t kr = port                   ? KERN_SUCCESS
                        : ipc_space_find(name) ? KERN_INVALID_RIGHT
                                               : KERN_INVALID_NAME;
     if (port) {

@@ -67,8 +67,8 @@ static kern_return_t allocate_anywhere(size_t size, mach_vm_address_t *address)
             return KERN_SUCCESS;
         }
     }
-    void *anonymous =
-        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *anonymous = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (anonymous == MAP_FAILED)
         return KERN_NO_SPACE;
     *address = (mach_vm_address_t)(uintptr_t)anonymous;

@@ -16,9 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RIGHTS_MAX 16383u          /* in one message (S39) */
-#define SMALL_MAX (16u << 10)      /* copied whatever was asked for (S21) */
-#define PHYSICAL_MAX (7u << 20)    /* of larger memory sent with MACH_MSG_PHYSICAL_COPY (S23) */
+#define RIGHTS_MAX 16383u       /* in one message (S39) */
+#define SMALL_MAX (16u << 10)   /* copied whatever was asked for (S21) */
+#define PHYSICAL_MAX (7u << 20) /* of larger memory sent with MACH_MSG_PHYSICAL_COPY (S23) */
 
 union user_descriptor {
     mach_msg_type_descriptor_t type;

@@ -73,8 +73,8 @@ static void write_header(const struct ipc_kmsg *kmsg, mach_msg_header_t *header,
                          mach_msg_type_name_t remote_type, mach_port_name_t remote,
                          mach_msg_type_name_t local_type, mach_port_name_t local)
 {
-    header->msgh_bits =
-        MACH_MSGH_BITS(remote_type, local_type) | (kmsg->complex ? MACH_MSGH_BITS_COMPLEX : 0);
+    header->msgh_bits = MACH_MSGH_BITS(remote_type, local_type) |
+                        (kmsg->complex ? MACH_MSGH_BITS_COMPLEX : 0);
     header->msgh_size = ipc_kmsg_user_size(kmsg);
     header->msgh_remote_port = remote;
     header->msgh_local_port = local;

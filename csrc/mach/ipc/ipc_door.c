@@ -49,9 +49,8 @@ int ipc_door_address(const char *name, struct os_address *ret_address)
                           (unsigned long long)id.w[0], (unsigned long long)id.w[1]);
     if (length < 0 || (size_t)length >= room)
         return -ENAMETOOLONG;
-    address.length =
-        (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)(at - address.un.sun_path) +
-                    (size_t)length);
+    address.length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
+                                 (size_t)(at - address.un.sun_path) + (size_t)length);
     *ret_address = address;
     return 0;
 }
@@ -336,8 +335,8 @@ static void end_becomes_channel(struct ipc_end *end, const struct wire_datagram 
             if (!util_id_is_none(datagram->id))
                 (void)ipc_port_alias(end->port, datagram->id);
         } else {
-            ipc_peer_tell(peer, WIRE_DEAD,
-                          util_id_is_none(datagram->id) ? end->id : datagram->id, 0);
+            ipc_peer_tell(peer, WIRE_DEAD, util_id_is_none(datagram->id) ? end->id : datagram->id,
+                          0);
         }
         ipc_engine_read(channel);
     }

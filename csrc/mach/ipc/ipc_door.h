@@ -38,10 +38,10 @@ struct ipc_end {
     struct util_link link;
     int fd;
     bool starved;
-    struct ipc_door *door;  /* NULL once its door has closed */
-    struct ipc_port *port;  /* the right it stands for, counted in `pending`, referenced; or NULL */
-    struct util_id id;      /* by which the right was introduced */
-    struct util_id alias;   /* LOOKUP: the looker's own name for it */
+    struct ipc_door *door; /* NULL once its door has closed */
+    struct ipc_port *port; /* the right it stands for, counted in `pending`, referenced; or NULL */
+    struct util_id id;     /* by which the right was introduced */
+    struct util_id alias;  /* LOOKUP: the looker's own name for it */
 };
 
 /* Opens a door: private (name empty, port NULL) or for a service; carries `port`. 0 or -errno:

@@ -42,17 +42,17 @@ struct ipc_engine {
     int kick_fd;  /* wakes a sleeping leader */
     uint64_t pass;
     struct ipc_waiter *leader;
-    bool asleep;              /* the leader is in epoll */
-    bool watched;             /* a descriptor was handed out: arm on leaving */
+    bool asleep;               /* the leader is in epoll */
+    bool watched;              /* a descriptor was handed out: arm on leaving */
     struct util_idmap watches; /* struct ipc_watch by serial number */
     uint64_t serial;
     struct util_link followers;
-    struct util_link hot;     /* struct wire_channel */
+    struct util_link hot; /* struct wire_channel */
     unsigned hot_count;
-    bool starved;             /* some channel or listener is short of descriptors */
-    unsigned polls;           /* passes since epoll was last looked at */
-    int64_t looked;           /* when that was */
-    bool traffic;             /* something was read since the last sleep */
+    bool starved;   /* some channel or listener is short of descriptors */
+    unsigned polls; /* passes since epoll was last looked at */
+    int64_t looked; /* when that was */
+    bool traffic;   /* something was read since the last sleep */
     bool many_cpus;
 };
 

@@ -93,8 +93,8 @@ void ipc_kmsg_trailer(const struct ipc_kmsg *kmsg, const struct ipc_port *port,
         trailer.msgh_sender.val[0] = from->uid;
         trailer.msgh_sender.val[1] = from->gid;
         /* {auid, euid, egid, ruid, rgid, pid, asid, pidversion}; the last two have no like (S87) */
-        const unsigned audit[8] = {from->uid, from->uid, from->gid, from->uid,
-                                   from->gid, (unsigned)from->pid, 0, 0};
+        const unsigned audit[8] = {from->uid, from->uid,           from->gid, from->uid,
+                                   from->gid, (unsigned)from->pid, 0,         0};
         memcpy(trailer.msgh_audit.val, audit, sizeof audit);
     }
     memcpy(at, &trailer, size < room ? size : room);

@@ -49,7 +49,7 @@ struct ipc_kmsg {
     mach_msg_id_t msgh_id;
     mach_port_name_t voucher;
     bool complex;
-    bool kernel; /* a notification: kernel identity in its trailer (S88) */
+    bool kernel;                    /* a notification: kernel identity in its trailer (S88) */
     struct ipc_carried destination; /* until sent: the right it is sent by */
     mach_msg_type_name_t local_type;
     struct ipc_carried reply;

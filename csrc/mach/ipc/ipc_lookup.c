@@ -71,8 +71,8 @@ static kern_return_t go_ahead(int take_fd, const char *name, struct util_id alia
     if (port && ipc_grants_add(&port->grants, port->peer, 1) == 0) {
         ipc_peer_tell(port->peer, WIRE_CLAIM, port->node.id, 1);
         close(take_fd);
-        *ret_right =
-            (struct ipc_carried){.port = ipc_port_carry(port), .type = MACH_MSG_TYPE_PORT_SEND};
+        *ret_right = (struct ipc_carried){.port = ipc_port_carry(port),
+                                          .type = MACH_MSG_TYPE_PORT_SEND};
         return BOOTSTRAP_SUCCESS;
     }
     struct ucred owner;
@@ -97,7 +97,8 @@ static kern_return_t go_ahead(int take_fd, const char *name, struct util_id alia
     port->unanswered = true;
     port->service = strdup(name);
     (void)ipc_grants_add(&port->grants, peer, 1);
-    *ret_right = (struct ipc_carried){.port = ipc_port_carry(port), .type = MACH_MSG_TYPE_PORT_SEND};
+    *ret_right = (struct ipc_carried){.port = ipc_port_carry(port),
+                                      .type = MACH_MSG_TYPE_PORT_SEND};
     return BOOTSTRAP_SUCCESS;
 }
 

@@ -170,8 +170,8 @@ mach_msg_return_t ipc_mqueue_send(struct ipc_kmsg *kmsg, int64_t deadline)
         }
         if (port->place == IPC_REMOTE && !ipc_peer_channel(port->peer))
             continue;
-        mach_msg_return_t slept =
-            sleep_in(room_list(port), deadline, MACH_SEND_TIMED_OUT, MACH_SEND_INTERRUPTED);
+        mach_msg_return_t slept = sleep_in(room_list(port), deadline, MACH_SEND_TIMED_OUT,
+                                           MACH_SEND_INTERRUPTED);
         if (slept == MACH_SEND_TIMED_OUT) {
             mr = slept;
             break;

@@ -117,10 +117,8 @@ void ipc_peer_merge(struct ipc_peer *take_from, struct ipc_peer *to)
 struct wire_channel *ipc_peer_hello(int take_end, struct util_id alias, int *ret_error)
 {
     struct lane lane;
-    struct wire_datagram hello = {.kind = WIRE_HELLO,
-                                  .version = WIRE_VERSION,
-                                  .id = alias,
-                                  .task = ipc_task.id};
+    struct wire_datagram hello = {
+        .kind = WIRE_HELLO, .version = WIRE_VERSION, .id = alias, .task = ipc_task.id};
     int lane_fd, r = ipc_task_listen();
     if (r == 0) {
         hello.address_size = ipc_task.address.length;

@@ -50,12 +50,12 @@ struct ipc_port {
 
     /* OWN */
     uint32_t pending;
-    uint64_t last_drop;     /* number of the pass during which a count last went down */
-    struct util_link judge; /* in the task's list while a count is to be judged */
-    struct ipc_port *target;   /* ONCE: the port; holds a reference */
-    struct util_link nonces;   /* PORT: its nonces; ONCE: in its port's list */
-    struct util_link aliases;  /* other ids by which look-ups that were not answered know it */
-    struct util_link queue;    /* struct ipc_kmsg, oldest first */
+    uint64_t last_drop;       /* number of the pass during which a count last went down */
+    struct util_link judge;   /* in the task's list while a count is to be judged */
+    struct ipc_port *target;  /* ONCE: the port; holds a reference */
+    struct util_link nonces;  /* PORT: its nonces; ONCE: in its port's list */
+    struct util_link aliases; /* other ids by which look-ups that were not answered know it */
+    struct util_link queue;   /* struct ipc_kmsg, oldest first */
     uint32_t queued;
     uint32_t seqno, mscount;
     struct util_link receivers; /* struct ipc_waiter */
@@ -66,7 +66,7 @@ struct ipc_port {
     struct ipc_peer *peer;
     struct wire_channel *slot_channel; /* where `slot` was taken; holds a reference */
     uint32_t slot;
-    char *service; /* looked up under this name; owned; NULL: not */
+    char *service;   /* looked up under this name; owned; NULL: not */
     bool unanswered; /* its id is our own alias until the owner answers */
 };
 

@@ -94,7 +94,8 @@ static kern_return_t make(struct ipc_port *port, mach_msg_type_name_t dispositio
 {
     if (disposition == MACH_MSG_TYPE_MAKE_SEND) {
         port->mscount++;
-        *right = (struct ipc_carried){.port = ipc_port_carry(port), .type = MACH_MSG_TYPE_PORT_SEND};
+        *right = (struct ipc_carried){.port = ipc_port_carry(port),
+                                      .type = MACH_MSG_TYPE_PORT_SEND};
         return KERN_SUCCESS;
     }
     struct ipc_port *once = ipc_port_new_once(port);

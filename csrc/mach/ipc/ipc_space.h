@@ -25,15 +25,16 @@ struct ipc_entry {
     mach_port_type_t type;
     uint32_t urefs; /* of SEND, SEND_ONCE (1) or DEAD_NAME */
     uint32_t next_free;
-    bool unnoticed; /* a send-once right whose port died and that nobody has looked at since (S117) */
+    bool
+        unnoticed; /* a send-once right whose port died and that nobody has looked at since (S117) */
     struct ipc_port *port; /* NULL: dead name */
 };
 
 struct ipc_space {
     struct ipc_entry *entries;
-    uint32_t size, used;          /* allocated; in use */
+    uint32_t size, used;            /* allocated; in use */
     uint32_t first_free, last_free; /* queue of freed indexes; 0: none */
-    uint32_t fresh;               /* first index never used */
+    uint32_t fresh;                 /* first index never used */
 };
 
 /* Names that every task has from its start. */

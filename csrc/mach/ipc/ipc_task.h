@@ -37,14 +37,14 @@ struct ipc_task {
     uint32_t *marker; /* IPC_TASK_MARK while this address space has been set up */
     struct util_id id;
     struct ipc_space space;
-    struct util_idmap ids;     /* struct ipc_port */
-    struct util_idmap aliases; /* struct ipc_alias */
-    struct util_link peers;    /* struct ipc_peer */
-    struct util_link channels; /* struct wire_channel */
-    struct util_link doors;    /* struct ipc_door */
-    struct util_link ends;     /* struct ipc_end */
-    struct util_link judge;    /* struct ipc_port */
-    struct os_address address; /* of the private listener; length 0: none yet */
+    struct util_idmap ids;      /* struct ipc_port */
+    struct util_idmap aliases;  /* struct ipc_alias */
+    struct util_link peers;     /* struct ipc_peer */
+    struct util_link channels;  /* struct wire_channel */
+    struct util_link doors;     /* struct ipc_door */
+    struct util_link ends;      /* struct ipc_end */
+    struct util_link judge;     /* struct ipc_port */
+    struct os_address address;  /* of the private listener; length 0: none yet */
     mach_port_name_t bootstrap; /* task_get_special_port(TASK_BOOTSTRAP_PORT) */
     struct ipc_engine engine;
     uint64_t messages_sent, messages_received, bytes_inline;

@@ -116,7 +116,8 @@ static void take_control(struct msghdr *msg, struct os_received *received)
                 else
                     close(fd);
             }
-        } else if (at->cmsg_type == SCM_CREDENTIALS && at->cmsg_len >= CMSG_LEN(sizeof(struct ucred))) {
+        } else if (at->cmsg_type == SCM_CREDENTIALS &&
+                   at->cmsg_len >= CMSG_LEN(sizeof(struct ucred))) {
             memcpy(&received->credentials, CMSG_DATA(at), sizeof received->credentials);
             received->has_credentials = true;
         }

@@ -35,8 +35,8 @@ int os_send(int fd, const void *data, size_t size, const int *borrow_fds, unsign
             bool with_credentials);
 
 struct os_received {
-    size_t size;          /* bytes of the datagram that fit */
-    unsigned count;       /* descriptors now owned by the caller */
+    size_t size;    /* bytes of the datagram that fit */
+    unsigned count; /* descriptors now owned by the caller */
     int fds[OS_FD_MAX];
     bool lost;            /* the kernel could not install all descriptors */
     bool has_credentials; /* `credentials` is valid */

@@ -79,7 +79,8 @@ static bool present(const void *at, size_t size, int advice)
     do {
         r = madvise((void *)start, end - start, advice);
     } while (r < 0 && errno == EINTR);
-    if (r < 0 && errno == EINVAL) /* protected, special, or a kernel before 5.14: look at the ends */
+    if (r < 0 &&
+        errno == EINVAL) /* protected, special, or a kernel before 5.14: look at the ends */
         return touch((uintptr_t)at, advice == MADV_POPULATE_WRITE) &&
                touch(end - 1, advice == MADV_POPULATE_WRITE);
     return r == 0 || (errno != ENOMEM && errno != EFAULT);

@@ -4,7 +4,8 @@
 #include <string.h>
 #include <sys/random.h>
 
-#define POOL 64 /* ids fetched from the kernel at once: a system call for each is a tenth of a send */
+#define POOL                                                                                       \
+    64 /* ids fetched from the kernel at once: a system call for each is a tenth of a send */
 
 static struct {
     struct util_id ids[POOL];

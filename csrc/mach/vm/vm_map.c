@@ -71,8 +71,7 @@ struct vm_region *vm_map_find(uintptr_t address)
 static void remove_at(size_t at)
 {
     regions.used--;
-    memmove(&regions.list[at], &regions.list[at + 1],
-            (regions.used - at) * sizeof *regions.list);
+    memmove(&regions.list[at], &regions.list[at + 1], (regions.used - at) * sizeof *regions.list);
 }
 
 int vm_map_insert(uintptr_t address, size_t size, int take_fd, enum vm_region_state state)
@@ -141,8 +140,7 @@ bool vm_map_intact(const struct vm_region *region, bool *ret_writable)
         return false;
     *ret_writable = m.writable;
     return m.inode == region->inode && m.readable && m.start <= region->address &&
-           m.offset + (region->address - m.start) == 0 &&
-           m.end >= region->address + region->size &&
+           m.offset + (region->address - m.start) == 0 && m.end >= region->address + region->size &&
            m.shared == (region->state == VM_REGION_SHARED);
 }
 
@@ -203,8 +201,8 @@ size_t vm_map_count(uint64_t *ret_bytes)
 /* An unused range of `size` bytes aligned to 2 MiB, reserved. */
 static char *reserve_aligned(size_t size)
 {
-    char *at = mmap(NULL, size + HUGE_SIZE, PROT_NONE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    char *at = mmap(NULL, size + HUGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                    -1, 0);
     if (at == MAP_FAILED)
         return NULL;
     size_t skip = (HUGE_SIZE - ((uintptr_t)at & (HUGE_SIZE - 1))) & (HUGE_SIZE - 1);

@@ -32,7 +32,7 @@ struct wire_right {
     uint8_t how;         /* enum wire_right_how */
     uint8_t type;        /* as delivered: MACH_MSG_TYPE_MOVE_SEND or _MOVE_SEND_ONCE */
     uint16_t unused;
-    uint32_t limit;      /* the port's queue limit, as the passer knows it */
+    uint32_t limit; /* the port's queue limit, as the passer knows it */
 };
 
 /* ---- ring entries ---------------------------------------------------------------------- */
@@ -51,19 +51,24 @@ enum wire_kind {
 
 struct wire_message {
     struct util_id destination;
-    uint64_t token;         /* of the datagrams that bring `fds` descriptors; 0: none */
+    uint64_t token; /* of the datagrams that bring `fds` descriptors; 0: none */
     struct wire_right reply;
-    uint32_t bits;          /* MACH_MSGH_BITS_COMPLEX or 0 */
+    uint32_t bits; /* MACH_MSGH_BITS_COMPLEX or 0 */
     int32_t msgh_id;
-    uint32_t voucher;       /* raw value that crosses unchanged (S94) */
-    uint32_t credit;        /* the sender's slot for this port; LANE_NO_CREDIT: none */
-    uint32_t descriptors;   /* struct wire_descriptor that follow */
-    uint32_t inline_size;   /* bytes that follow them */
+    uint32_t voucher;     /* raw value that crosses unchanged (S94) */
+    uint32_t credit;      /* the sender's slot for this port; LANE_NO_CREDIT: none */
+    uint32_t descriptors; /* struct wire_descriptor that follow */
+    uint32_t inline_size; /* bytes that follow them */
     uint32_t fds;
     uint32_t unused;
 };
 
-enum wire_descriptor_how { WIRE_DESCRIPTOR_PORT, WIRE_DESCRIPTOR_EMPTY, WIRE_DESCRIPTOR_BYTES, WIRE_DESCRIPTOR_OBJECT };
+enum wire_descriptor_how {
+    WIRE_DESCRIPTOR_PORT,
+    WIRE_DESCRIPTOR_EMPTY,
+    WIRE_DESCRIPTOR_BYTES,
+    WIRE_DESCRIPTOR_OBJECT
+};
 
 struct wire_descriptor {
     struct wire_right right; /* PORT */
@@ -71,15 +76,15 @@ struct wire_descriptor {
     uint8_t type;            /* mach_msg_descriptor_type_t */
     uint8_t copy;            /* as sent: echoed to the receiver (S46) */
     uint8_t unused;
-    uint32_t size;           /* bytes of out-of-line memory */
-    uint32_t page_offset;    /* where its first byte lies in its page (S43, S44) */
+    uint32_t size;        /* bytes of out-of-line memory */
+    uint32_t page_offset; /* where its first byte lies in its page (S43, S44) */
     uint32_t unused2;
 };
 
 struct wire_spill {
     uint64_t token; /* of the datagrams; the first descriptor holds the WIRE_MESSAGE payload */
     uint64_t size;
-    uint32_t fds;   /* of the spill itself and of the message in it */
+    uint32_t fds; /* of the spill itself and of the message in it */
     uint32_t credit;
 };
 

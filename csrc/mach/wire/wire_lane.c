@@ -192,8 +192,8 @@ static int place(struct lane_out *out, size_t size, void **ret_payload)
     if (r < 0)
         return r;
     if (at != out->tail) {
-        *entry_at(out, out->tail) =
-            (struct lane_entry){.size = (uint32_t)to_end, .kind = LANE_WRAP};
+        *entry_at(out, out->tail) = (struct lane_entry){.size = (uint32_t)to_end,
+                                                        .kind = LANE_WRAP};
         out->tail = at; /* published together with the entry */
     }
     *ret_payload = entry_at(out, out->tail) + 1;
@@ -261,7 +261,8 @@ int lane_peek(struct lane_in *in, uint16_t *ret_kind, const void **ret_payload, 
     for (unsigned steps = 0; steps < 4 * LANE_SEGMENTS; steps++) {
         uint64_t capacity = LANE_SEGMENT_SIZE(in->segment), head = in->head[in->segment];
         uint64_t used = atomic_load_explicit(&in->shared->at[in->segment].tail,
-                                             memory_order_acquire) - head;
+                                             memory_order_acquire) -
+                        head;
         if (used == 0)
             return 0;
         if (used > capacity || used % 8)

@@ -50,11 +50,11 @@ struct lane_shared; /* one direction's part of the header */
 struct lane_out { /* producer's side of one direction */
     struct lane_shared *shared;
     char *segments;
-    _Atomic uint32_t *credits; /* messages taken off ports, by slot; the reader counts up */
-    unsigned segment;          /* where the next entry goes */
-    uint64_t tail;             /* of that segment: published, plus what is reserved */
+    _Atomic uint32_t *credits;         /* messages taken off ports, by slot; the reader counts up */
+    unsigned segment;                  /* where the next entry goes */
+    uint64_t tail;                     /* of that segment: published, plus what is reserved */
     uint64_t populated[LANE_SEGMENTS]; /* bytes known to have pages */
-    unsigned stale;            /* bit i: segment i was left and its pages not given back yet */
+    unsigned stale; /* bit i: segment i was left and its pages not given back yet */
 };
 
 struct lane_in { /* reader's side of one direction */
