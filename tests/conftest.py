@@ -1,118 +1,99 @@
-"""What the tests share: a peer process, names of services, counts of what may not leak."""
+"""What the tests share: names, peers, users, and a guard against leaks."""
 
-from __future__ import annotations
-
+import gc
 import itertools
 import os
-import subprocess
-import sys
-import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-_serial = itertools.count()
-
-PRELUDE = """
-import os, signal, sys
 import machool
-def ready(text="ready"):
-    print(text, flush=True)
-def heard():
-    return sys.stdin.readline().strip()
-name = sys.argv[1]
-"""
+import peer as peers
+from peer import tell
 
+_numbers = itertools.count()
 
-class Peer:
-    """Another process, running a script; it talks in lines, so that nobody has to sleep."""
-
-    def __init__(self, source: str, *arguments: str, user: int | None = None) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", PRELUDE + textwrap.dedent(source), *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            **({"user": user, "group": user, "extra_groups": []} if user is not None else {}),
-        )
-
-    @property
-    def pid(self) -> int:
-        return self.process.pid
-
-    def line(self) -> str:
-        """The next line it says; its standard error is shown when it says nothing more."""
-        assert self.process.stdout is not None
-        assert self.process.stderr is not None
-        text = self.process.stdout.readline()
-        if not text:
-            pytest.fail(f"the peer ended: {self.process.stderr.read()}")
-        return text.strip()
-
-    def tell(self, text: str = "go") -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(text + "\n")
-        self.process.stdin.flush()
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    def end(self) -> None:
-        """Waits for its end, which must be a good one."""
-        out, err = self.process.communicate(timeout=30)
-        assert self.process.returncode == 0, out + err
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.communicate()
+NOBODY = 65534
 
 
 @pytest.fixture
-def service() -> str:
-    """A name that nobody else uses."""
-    return f"com.example.machool.test.{os.getpid()}.{next(_serial)}"
+def name() -> str:
+    """A service name that nobody else uses."""
+    return f"com.example.test.{os.getpid()}.{next(_numbers)}"
 
 
 @pytest.fixture
-def spawn() -> Iterator[Callable[..., Peer]]:
-    """Starts peers; what still runs at the end of the test is killed."""
-    peers: list[Peer] = []
+def names() -> Callable[[], str]:
+    """Further service names that nobody else uses."""
+    return lambda: f"com.example.test.{os.getpid()}.{next(_numbers)}"
 
-    def start(source: str, *arguments: str, user: int | None = None) -> Peer:
-        peers.append(Peer(source, *arguments, user=user))
-        return peers[-1]
+
+@pytest.fixture
+def spawn() -> Iterator[Callable[..., peers.Peer]]:
+    """Starts processes: spawn(function, *args, uses=(), python=…, env=…). All end with the test."""
+    started: list[peers.Peer] = []
+
+    def start(*args: object, **kwargs: object) -> peers.Peer:
+        started.append(peers.Peer(*args, **kwargs))  # type: ignore[arg-type]
+        return started[-1]
 
     yield start
-    for peer in peers:
-        peer.close()
+    for process in started:
+        process.close()
 
 
-ECHO = """
+def _answer(name):
     with machool.Server(name) as server:
-        ready()
+        tell("ready")
         for request in server:
-            if request.id == 99:
-                break
-            request.reply(request.body, ool=[bytes(part) for part in request.ool])
-"""
+            request.reply(request.body)
+
+
+@pytest.fixture(scope="session")
+def met_another_task() -> None:
+    """What a task keeps for good from its first right that goes abroad, it has afterwards."""
+    name = f"com.example.test.{os.getpid()}.first"
+    first = peers.Peer(_answer, name)
+    try:
+        first.hear()
+        with machool.Client(name) as client:
+            client.request(timeout=peers.LIMIT)
+    finally:
+        first.close()
 
 
 @pytest.fixture
-def echo(service: str, spawn: Callable[..., Peer]) -> Peer:
-    """A server in another process that sends back what it gets."""
-    peer = spawn(ECHO, service)
-    assert peer.line() == "ready"
-    return peer
+def leak_guard(met_another_task: None) -> Iterator[None]:
+    """Fails the test if this process holds more afterwards: descriptors, objects mapped, regions,
+    names. Use it by pytest.mark.usefixtures, so that it looks when peers are gone."""
+    gc.collect()
+    settled = peers.settle({"channels": 0}, seconds=2.0)
+    before = {key: settled[key] for key in ("descriptors", "mappings", "regions", "ports")}
+    yield
+    gc.collect()
+    after = peers.settle(before, seconds=5.0)
+    grown = {key: (before[key], after[key]) for key in before if after[key] > before[key]}
+    assert not grown, f"left behind (before, after): {grown}"
 
 
-def held() -> tuple[int, int, int]:
-    """Descriptors, mappings and Mach names of this process."""
-    import machool
+@pytest.fixture(scope="session")
+def root() -> None:
+    """Skips unless the tests may change users."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root to become other users")
 
-    with open("/proc/self/maps", encoding="ascii", errors="replace") as maps:
-        mappings = sum(1 for _ in maps)
-    return len(list(Path("/proc/self/fd").iterdir())), mappings, machool.stats()["ports"]
+
+@pytest.fixture
+def unprivileged() -> int:
+    """A uid without privileges for peers to become()."""
+    return NOBODY if os.geteuid() == 0 else os.geteuid()
+
+
+@pytest.fixture(scope="session")
+def available_memory() -> int:
+    """Bytes that can be used without swapping."""
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return 0
