@@ -74,6 +74,22 @@ static PyObject *as_sequence(PyObject *value, bool single)
     return PySequence_Tuple(value);
 }
 
+/* The bytes of a C-contiguous buffer. Asked for with strides, since for one that has gaps some
+ * exporters would raise ValueError where BufferError is due. */
+static bool get_buffer(PyObject *object, Py_buffer *ret_view)
+{
+    if (PyObject_GetBuffer(object, ret_view, PyBUF_STRIDED_RO) < 0) {
+        ret_view->obj = NULL;
+        return false;
+    }
+    if (PyBuffer_IsContiguous(ret_view, 'C'))
+        return true;
+    PyBuffer_Release(ret_view);
+    ret_view->obj = NULL;
+    PyErr_SetString(PyExc_BufferError, "the buffer is not C-contiguous");
+    return false;
+}
+
 /* Fills one part and its descriptor from an OOL or a bare buffer. */
 static bool add_part(struct state *state, struct outgoing *out, PyObject *item,
                      mach_msg_ool_descriptor_t *descriptor)
@@ -91,7 +107,7 @@ static bool add_part(struct state *state, struct outgoing *out, PyObject *item,
         data = (void *)region->address;
         size = region->size;
     } else {
-        if (PyObject_GetBuffer(buffer, &part->view, PyBUF_SIMPLE) < 0)
+        if (!get_buffer(buffer, &part->view))
             return false;
         data = part->view.buf;
         size = part->view.len;
@@ -227,7 +243,7 @@ struct outgoing *outgoing_new(struct state *state, const struct contents *conten
     PyObject *ool = as_sequence(contents->ool, one_part);
     PyObject *ports = ool ? as_sequence(contents->ports, one_port) : NULL;
     if (ports && (!contents->body ||
-                  PyObject_GetBuffer(contents->body, &body, PyBUF_SIMPLE) == 0)) {
+                  get_buffer(contents->body, &body))) {
         out = lay_out(state, ool, ports, &body);
         if (body.obj)
             PyBuffer_Release(&body);
