@@ -201,6 +201,15 @@ static void message_dealloc(PyObject *object)
     Py_DECREF(type);
 }
 
+/* Mach lets a message to a send-once right whose port has just died vanish (S117), unless somebody
+ * has looked at the name: look. */
+static bool asker_gone(mach_port_name_t name)
+{
+    mach_port_type_t type;
+    return mach_port_type(mach_task_self(), name, &type) == KERN_SUCCESS &&
+           type & MACH_PORT_TYPE_DEAD_NAME;
+}
+
 /* A send right can be replied to again and again; a send-once right is used up. If the send
  * fails the right comes back, possibly under another name. */
 static bool send_reply(struct state *state, Message *self, struct outgoing *out,
@@ -211,6 +220,12 @@ static bool send_reply(struct state *state, Message *self, struct outgoing *out,
                                  : atomic_load(&self->reply_port);
     if (name == MACH_PORT_NULL) {
         PyErr_SetString(PyExc_ValueError, "the message asks for no reply, or has been answered");
+        return false;
+    }
+    if (asker_gone(name)) {
+        atomic_store(&self->reply_port, MACH_PORT_NULL);
+        (void)mach_port_deallocate(mach_task_self(), name);
+        raise_code(state, "mach_msg", MACH_SEND_INVALID_DEST);
         return false;
     }
     mach_msg_header_t *header = outgoing_header(out);

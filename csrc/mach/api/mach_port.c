@@ -68,6 +68,7 @@ kern_return_t mach_port_deallocate(ipc_space_t task, mach_port_name_t name)
         return KERN_SUCCESS;
     ipc_task_lock();
     kern_return_t kr = ipc_right_deallocate(name);
+    ipc_engine_leave();
     ipc_task_unlock();
     return kr;
 }

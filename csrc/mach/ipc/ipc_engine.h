@@ -97,8 +97,9 @@ int ipc_engine_wait(struct ipc_waiter *waiter, int64_t deadline);
 void ipc_engine_wake_all(struct util_link *waiters);
 void ipc_engine_wake_first(struct util_link *waiters);
 
-/* A call is about to return to the program: if the leader sleeps or a descriptor was handed out,
- * whatever this call made hot is armed again. */
+/* A call is about to return to the program. If the leader sleeps or a descriptor was handed out,
+ * counts that this call made zero are judged (somebody may be waiting for the notification), and
+ * whatever it made hot is armed again. */
 void ipc_engine_leave(void);
 
 /* A descriptor will be handed out: from now on leave with every bell asked for. */
