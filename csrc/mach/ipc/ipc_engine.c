@@ -140,6 +140,8 @@ static bool drain(struct wire_channel *channel, unsigned limit)
             channel->broken = true;
             break;
         }
+        if (channel->closed)
+            break; /* by what the entry said */
         lane_consume(&channel->lane.in, size);
         count++;
     }
@@ -158,6 +160,17 @@ static void lose_if_over(struct wire_channel *channel)
         return;
     if (channel->broken || (channel->ended && !lane_ready(&channel->lane.in)))
         ipc_peer_lose(channel);
+}
+
+/* Reads a ring outside of any event; a channel that breaks the rules there goes at once, and
+ * would otherwise stay hot for ever. True if there was anything. */
+static bool read_ring(struct wire_channel *channel, unsigned limit)
+{
+    wire_channel_ref(channel);
+    bool any = drain(channel, limit);
+    lose_if_over(channel);
+    wire_channel_unref(channel);
+    return any;
 }
 
 /* Asks for the channel's bell. False: it has more to read than it is worth waiting for. */
@@ -182,19 +195,29 @@ void ipc_engine_cool(struct wire_channel *channel)
     engine()->hot_count--;
 }
 
+/* The hot channels, referenced: reading one may heat, cool or close others. */
+static unsigned hot_channels(struct wire_channel *ret_channels[ENGINE_HOT])
+{
+    unsigned count = 0;
+    UTIL_LIST_EACH(at, after, &engine()->hot)
+    {
+        ret_channels[count++] = wire_channel_ref(UTIL_CONTAINER(at, struct wire_channel, hot));
+    }
+    return count;
+}
+
 /* Arms every hot channel; those that could be armed leave the hot set. True: all of them. */
 static bool arm_all(void)
 {
-    bool all = true;
-    UTIL_LIST_EACH(at, after, &engine()->hot)
-    {
-        struct wire_channel *channel = UTIL_CONTAINER(at, struct wire_channel, hot);
-        if (arm(channel))
-            ipc_engine_cool(channel);
-        else
-            all = false;
+    struct wire_channel *hot[ENGINE_HOT];
+    unsigned count = hot_channels(hot);
+    for (unsigned i = 0; i < count; i++) {
+        if (arm(hot[i]))
+            ipc_engine_cool(hot[i]);
+        lose_if_over(hot[i]);
+        wire_channel_unref(hot[i]);
     }
-    return all;
+    return engine()->hot_count == 0;
 }
 
 static void heat(struct wire_channel *channel)
@@ -203,8 +226,8 @@ static void heat(struct wire_channel *channel)
     if (channel->closed || !util_list_empty(&channel->hot))
         return;
     if (e->hot_count == ENGINE_HOT) { /* the one that has been hot longest makes room */
-        struct wire_channel *old =
-            UTIL_CONTAINER(util_list_first(&e->hot), struct wire_channel, hot);
+        struct wire_channel *old = UTIL_CONTAINER(util_list_first(&e->hot), struct wire_channel,
+                                                  hot);
         (void)arm(old); /* if it is too busy for that, its next whole look finds the rest */
         ipc_engine_cool(old);
     }
@@ -246,8 +269,8 @@ static void pass_on_kick(void)
 static void dispatch(const struct epoll_event *events, int count)
 {
     for (int i = 0; i < count; i++) {
-        struct util_idnode *node =
-            util_idmap_find(&engine()->watches, (struct util_id){{events[i].data.u64, 1}});
+        struct util_idnode *node = util_idmap_find(&engine()->watches,
+                                                   (struct util_id){{events[i].data.u64, 1}});
         if (!node)
             continue; /* closed meanwhile */
         struct ipc_watch *what = UTIL_CONTAINER(node, struct ipc_watch, node);
@@ -316,6 +339,25 @@ static void retry_starved(void)
     }
 }
 
+/* Every ring to its end. Reading one may close it or others: then from the start, past those that
+ * this pass has seen. */
+static bool read_all_rings(void)
+{
+    bool any = false;
+    struct util_link *at = ipc_task.channels.next;
+    while (at != &ipc_task.channels) {
+        struct wire_channel *channel = wire_channel_ref(
+            UTIL_CONTAINER(at, struct wire_channel, in_task));
+        if (channel->seen != engine()->pass) {
+            channel->seen = engine()->pass;
+            any |= read_ring(channel, ENGINE_WHOLE);
+        }
+        at = channel->closed ? ipc_task.channels.next : channel->in_task.next;
+        wire_channel_unref(channel);
+    }
+    return any;
+}
+
 /* One pass. Whole: everything there is; otherwise hot rings, and epoll now and then. */
 static bool pass(bool whole, bool must_look)
 {
@@ -324,19 +366,18 @@ static bool pass(bool whole, bool must_look)
     e->pass++;
     if (e->starved)
         retry_starved();
-    UTIL_LIST_EACH(at, after, &e->hot)
-    {
-        any |= drain(UTIL_CONTAINER(at, struct wire_channel, hot), ENGINE_BATCH);
+    struct wire_channel *hot[ENGINE_HOT];
+    unsigned count = hot_channels(hot);
+    for (unsigned i = 0; i < count; i++) {
+        any |= read_ring(hot[i], ENGINE_BATCH);
+        wire_channel_unref(hot[i]);
     }
     if (whole || must_look || ++e->polls >= ENGINE_LOOK_PASSES ||
         os_clock_now() - e->looked > ENGINE_LOOK)
         any |= look();
     if (!whole)
         return any;
-    UTIL_LIST_EACH(at2, after2, &ipc_task.channels)
-    {
-        any |= drain(UTIL_CONTAINER(at2, struct wire_channel, in_task), ENGINE_WHOLE);
-    }
+    any |= read_all_rings();
     ipc_grant_judge(e->pass);
     return any;
 }
@@ -358,7 +399,10 @@ void ipc_engine_poll(void)
 void ipc_engine_leave(void)
 {
     struct ipc_engine *e = engine();
-    if ((e->watched || e->asleep) && e->hot_count && !arm_all() && e->asleep)
+    if (!e->watched && !e->asleep)
+        return; /* whoever waits next begins with a pass */
+    judge();
+    if (e->hot_count && !arm_all() && e->asleep)
         signal_event(e->kick_fd);
 }
 
@@ -417,7 +461,7 @@ static bool spin(const struct ipc_waiter *self)
         UTIL_LIST_EACH(at, after, &e->hot)
         {
             struct wire_channel *channel = UTIL_CONTAINER(at, struct wire_channel, hot);
-            if (lane_ready(&channel->lane.in))
+            if (!channel->starved && lane_ready(&channel->lane.in))
                 return true;
             elsewhere |= lane_peer_cpu(&channel->lane.in) != cpu;
         }
@@ -467,11 +511,10 @@ static int lead(struct ipc_waiter *waiter, int64_t deadline)
     while (!waiter->ready && r == 0) {
         bool any = pass(false, false);
         judge();
-        if (any || waiter->ready)
-            continue;
-        if (spin(waiter) || !arm_all() || waiter->ready)
-            continue;
-        r = sleep_in_epoll(deadline);
+        if (!any && !waiter->ready && !spin(waiter) && arm_all() && !waiter->ready)
+            r = sleep_in_epoll(deadline);
+        else if (os_clock_left(deadline) == 0) /* busy for others all the time */
+            r = -ETIMEDOUT;
     }
     engine()->leader = NULL;
     return r;
@@ -510,8 +553,8 @@ int ipc_engine_wait(struct ipc_waiter *waiter, int64_t deadline)
         r = e->leader ? follow(waiter, deadline) : lead(waiter, deadline);
     util_list_remove(&waiter->link);
     if (!e->leader && !util_list_empty(&e->followers)) { /* somebody else must lead now */
-        struct ipc_waiter *next =
-            UTIL_CONTAINER(util_list_first(&e->followers), struct ipc_waiter, follow);
+        struct ipc_waiter *next = UTIL_CONTAINER(util_list_first(&e->followers), struct ipc_waiter,
+                                                 follow);
         if (next->event_fd >= 0)
             signal_event(next->event_fd);
     }

@@ -24,8 +24,8 @@
 struct outgoing { /* one message being prepared for a channel */
     struct wire_channel *channel;
     struct ipc_kmsg *kmsg;
-    int *fds;         /* borrowed from payloads, or ends that are ours to close */
-    bool *own;        /* which of them are ours */
+    int *fds;  /* borrowed from payloads, or ends that are ours to close */
+    bool *own; /* which of them are ours */
     unsigned fd_count;
 };
 
@@ -341,6 +341,17 @@ static struct ipc_port *join(struct util_id id, enum ipc_kind kind, struct ipc_p
     return port;
 }
 
+/* The same for a right that the peer counts as ours already: without memory for it, it is given
+ * back at once, so that its owner hears of its end. */
+static struct ipc_port *join_counted(struct util_id id, enum ipc_kind kind, struct ipc_peer *peer,
+                                     uint32_t limit)
+{
+    struct ipc_port *port = join(id, kind, peer, limit);
+    if (!port)
+        ipc_peer_tell(peer, WIRE_RELEASE, id, 1);
+    return port;
+}
+
 struct ipc_port *ipc_transit_take_end(int take_end, struct util_id id, uint8_t type,
                                       struct util_id owner, uint32_t limit)
 {
@@ -378,7 +389,7 @@ struct ipc_port *ipc_transit_take_end(int take_end, struct util_id id, uint8_t t
     if (ipc_peer_add_channel(peer, channel) < 0)
         return NULL;
     peer->listener = listener;
-    return join(id, kind, peer, limit);
+    return join_counted(id, kind, peer, limit);
 }
 
 /* A right that arrived. `fds` are the message's; an END takes the next one. */
@@ -390,7 +401,7 @@ static void decode_right(struct ipc_peer *peer, const struct wire_right *wire, i
     struct ipc_port *port;
     switch (wire->how) {
     case WIRE_RIGHT_OWN:
-        right.port = join(wire->id, kind, peer, wire->limit);
+        right.port = join_counted(wire->id, kind, peer, wire->limit);
         break;
     case WIRE_RIGHT_HOME:
         port = ipc_port_find(wire->id);
@@ -417,20 +428,13 @@ static int decode_descriptor(struct ipc_peer *peer, const struct wire_descriptor
     d->type = wire->type;
     d->copy = wire->copy;
     d->size = wire->size;
-    d->memory = (struct vm_copy){.kind = VM_COPY_NONE, .fd = -1};
     switch (wire->how) {
     case WIRE_DESCRIPTOR_PORT:
         decode_right(peer, &wire->right, fds, next_fd, &d->right);
         return 0;
-    case WIRE_DESCRIPTOR_BYTES:
-        d->memory.bytes = malloc(wire->size);
-        if (!d->memory.bytes)
-            return -ENOMEM;
+    case WIRE_DESCRIPTOR_BYTES: /* make_room has made room */
         memcpy(d->memory.bytes, *ool, wire->size);
         *ool += wire_padded(wire->size);
-        d->memory.kind = VM_COPY_BYTES;
-        d->memory.size = wire->size;
-        d->memory.page_offset = 0;
         return 0;
     case WIRE_DESCRIPTOR_OBJECT: {
         int fd = fds[*next_fd];
@@ -442,34 +446,46 @@ static int decode_descriptor(struct ipc_peer *peer, const struct wire_descriptor
     }
 }
 
-/* Turns a checked message into a kmsg. Takes from `fds` what it uses. NULL: no memory, or the
- * peer lied about its memory. */
-static struct ipc_kmsg *decode(struct wire_channel *channel, const struct wire_message_view *view,
-                               int *fds)
+/* A kmsg with all the memory that the message will need, made before anything of it is taken, so
+ * that for want of memory it just stays in the ring. */
+static struct ipc_kmsg *make_room(const struct wire_message_view *view)
 {
     struct ipc_kmsg *kmsg = ipc_kmsg_new(view->head.descriptors, view->head.inline_size);
-    if (!kmsg)
-        return NULL;
+    for (uint32_t i = 0; kmsg && i < view->head.descriptors; i++) {
+        const struct wire_descriptor *wire = &view->descriptors[i];
+        if (wire->how != WIRE_DESCRIPTOR_BYTES)
+            continue;
+        void *bytes = malloc(wire->size);
+        if (!bytes) {
+            ipc_kmsg_clean(kmsg);
+            return NULL;
+        }
+        kmsg->descriptors[i].memory = (struct vm_copy){
+            .kind = VM_COPY_BYTES, .size = wire->size, .bytes = bytes, .fd = -1};
+    }
+    return kmsg;
+}
+
+/* Turns a checked message into a kmsg that make_room made. Takes from `fds` what it uses. 0, or
+ * -errno: the peer lied about its memory. */
+static int decode(struct wire_channel *channel, const struct wire_message_view *view, int *fds,
+                  struct ipc_kmsg *kmsg)
+{
     struct ipc_peer *peer = channel->peer;
     unsigned next_fd = 0;
     int r = 0;
     kmsg->msgh_id = view->head.msgh_id;
     kmsg->voucher = view->head.voucher;
     kmsg->complex = view->head.bits == MACH_MSGH_BITS_COMPLEX;
-    kmsg->sender = (struct ipc_sender){.pid = peer->credentials.pid,
-                                       .uid = peer->credentials.uid,
-                                       .gid = peer->credentials.gid};
+    kmsg->sender = (struct ipc_sender){
+        .pid = peer->credentials.pid, .uid = peer->credentials.uid, .gid = peer->credentials.gid};
     decode_right(peer, &view->head.reply, fds, &next_fd, &kmsg->reply);
     const uint8_t *ool = view->ool_bytes;
     for (uint32_t i = 0; r == 0 && i < view->head.descriptors; i++)
         r = decode_descriptor(peer, &view->descriptors[i], &ool, fds, &next_fd,
                               &kmsg->descriptors[i]);
     memcpy(kmsg->inline_bytes, view->inline_bytes, view->head.inline_size);
-    if (r < 0) {
-        ipc_kmsg_clean(kmsg);
-        return NULL;
-    }
-    return kmsg;
+    return r;
 }
 
 /* Files a decoded message where it belongs. */
@@ -509,86 +525,91 @@ static void mark_starved(const struct wire_message_view *view)
 
 /* A message whose descriptors are at hand (all `count` of them taken, in every case). */
 static int deliver(struct wire_channel *channel, const struct wire_message_view *view,
-                   int *take_fds, unsigned count)
+                   int *take_fds, unsigned count, struct ipc_kmsg *take_kmsg)
 {
-    struct ipc_kmsg *kmsg = decode(channel, view, take_fds);
+    int r = decode(channel, view, take_fds, take_kmsg);
     for (unsigned i = 0; i < count; i++) {
         if (take_fds[i] >= 0)
             close(take_fds[i]);
     }
-    if (!kmsg)
+    if (r < 0) {
+        ipc_kmsg_clean(take_kmsg);
         return -EBADMSG;
-    file(channel, view, kmsg);
+    }
+    file(channel, view, take_kmsg);
     return 0;
+}
+
+/* Takes the message's descriptors, if any, and delivers it. 0; -EMFILE: again later; -EBADMSG.
+ * `first` descriptors that came before its own are closed. */
+static int take_message(struct wire_channel *channel, const struct wire_message_view *view,
+                        uint64_t token, unsigned first)
+{
+    unsigned count = first + view->head.fds;
+    struct ipc_kmsg *kmsg = make_room(view);
+    if (kmsg && count == 0)
+        return deliver(channel, view, NULL, 0, kmsg);
+    int *fds = kmsg ? calloc(count, sizeof *fds) : NULL;
+    int r = fds ? wire_channel_take_fds(channel, token, count, fds, ipc_peer_welcome) : -EMFILE;
+    if (r == 0) {
+        os_fd_close_all(fds, first);
+        r = deliver(channel, view, fds + first, view->head.fds, kmsg);
+    } else {
+        ipc_kmsg_clean(kmsg);
+        r = r == -EMFILE ? r : -EBADMSG;
+    }
+    free(fds);
+    return r;
 }
 
 static int receive_message(struct wire_channel *channel, const void *payload, size_t size)
 {
     struct wire_message_view view;
     int r = wire_message_read(payload, size, &view);
-    if (r < 0)
-        return r;
-    if (view.head.fds == 0)
-        return deliver(channel, &view, NULL, 0);
-    int *fds = calloc(view.head.fds, sizeof *fds);
-    if (!fds)
-        return -EMFILE; /* again later */
-    r = wire_channel_take_fds(channel, view.head.token, view.head.fds, fds, ipc_peer_welcome);
+    if (r == 0)
+        r = take_message(channel, &view, view.head.token, 0);
     if (r == -EMFILE)
         mark_starved(&view);
-    else if (r == 0)
-        r = deliver(channel, &view, fds, view.head.fds);
-    else
-        r = -EBADMSG;
-    free(fds);
     return r;
 }
 
-/* Reads a spilled message from its sealed object. NULL: it is not what was announced. */
-static uint8_t *read_spill(int borrow_fd, size_t size)
+/* Reads a spilled message from its sealed object. 0 and its bytes; -EMFILE: no memory for them
+ * now; -EBADMSG: it is not what was announced. */
+static int read_spill(int borrow_fd, size_t size, uint8_t **ret_bytes)
 {
     int seals = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW;
     if (os_memfd_verify(borrow_fd, seals, size) < 0)
-        return NULL;
+        return -EBADMSG;
     uint8_t *bytes = malloc(size);
-    size_t have = 0;
-    while (bytes && have < size) {
-        ssize_t r = pread(borrow_fd, bytes + have, size - have, (off_t)have);
-        if (r <= 0) {
-            free(bytes);
-            return NULL;
-        }
-        have += (size_t)r;
+    int r = bytes ? os_memfd_read(borrow_fd, bytes, size, 0) : -ENOMEM;
+    if (r < 0) {
+        free(bytes);
+        return -EMFILE;
     }
-    return bytes;
+    *ret_bytes = bytes;
+    return 0;
 }
 
 static int receive_spill(struct wire_channel *channel, const void *payload, size_t size)
 {
     struct wire_spill head;
     struct wire_message_view view;
+    uint8_t *bytes;
     int r = wire_spill_read(payload, size, &head);
-    if (r < 0 || head.fds > FDS_MAX || head.size > UINT32_MAX)
+    if (r < 0 || head.fds == 0 || head.fds > FDS_MAX || head.size > UINT32_MAX)
         return -EBADMSG;
-    int *fds = calloc(head.fds, sizeof *fds);
-    if (!fds)
-        return -EMFILE;
-    r = wire_channel_take_fds(channel, head.token, head.fds, fds, ipc_peer_welcome);
-    if (r < 0) {
-        free(fds);
-        return r == -EMFILE ? r : -EBADMSG;
-    }
-    uint8_t *bytes = read_spill(fds[0], (size_t)head.size);
-    r = bytes ? wire_message_read(bytes, (size_t)head.size, &view) : -EBADMSG;
+    int fd = wire_channel_first_fd(channel, head.token, head.fds, ipc_peer_welcome);
+    if (fd < 0)
+        return fd == -EMFILE ? fd : -EBADMSG;
+    r = read_spill(fd, (size_t)head.size, &bytes);
+    if (r < 0)
+        return r;
+    r = wire_message_read(bytes, (size_t)head.size, &view);
     if (r == 0 && (view.head.fds != head.fds - 1 || view.head.credit != head.credit))
         r = -EBADMSG;
-    close(fds[0]);
     if (r == 0)
-        r = deliver(channel, &view, fds + 1, head.fds - 1);
-    else
-        os_fd_close_all(fds + 1, head.fds - 1);
+        r = take_message(channel, &view, head.token, 1);
     free(bytes);
-    free(fds);
     return r;
 }
 

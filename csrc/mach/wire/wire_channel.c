@@ -141,22 +141,31 @@ int wire_channel_send_fds(struct wire_channel *channel, const int *borrow_fds, u
     return 0;
 }
 
+/* Room to keep the descriptors of one datagram, made before they are received: afterwards a
+ * shortage would lose them. */
+static struct wire_fds *new_fds(const struct wire_datagram *datagram)
+{
+    struct wire_fds *fds = calloc(1, sizeof *fds + datagram->count * sizeof(int));
+    if (fds) {
+        util_list_init(&fds->link);
+        fds->token = datagram->token;
+        fds->count = datagram->count;
+    }
+    return fds;
+}
+
 /* Keeps the descriptors of one WIRE_FDS datagram until their entry asks for them. */
-static void keep_fds(struct wire_channel *channel, const struct wire_datagram *datagram,
+static void keep_fds(struct wire_channel *channel, struct wire_fds *take_fds,
                      struct os_received *received)
 {
-    struct wire_fds *fds = calloc(1, sizeof *fds + received->count * sizeof(int));
-    if (!fds) {
-        os_fd_close_all(received->fds, received->count);
-        channel->broken = true; /* their entry can no longer be delivered whole */
-        return;
+    take_fds->lost = received->lost || received->count < take_fds->count;
+    if (received->count > take_fds->count) {
+        os_fd_close_all(received->fds + take_fds->count, received->count - take_fds->count);
+        received->count = take_fds->count;
     }
-    util_list_init(&fds->link);
-    fds->token = datagram->token;
-    fds->count = received->count;
-    fds->lost = received->lost;
-    memcpy(fds->fds, received->fds, received->count * sizeof(int));
-    util_list_append(&channel->fds, &fds->link);
+    take_fds->count = received->count;
+    memcpy(take_fds->fds, received->fds, received->count * sizeof(int));
+    util_list_append(&channel->fds, &take_fds->link);
 }
 
 /* Why there was none: nothing there, a shortage (epoll will not tell again), or the end. */
@@ -181,16 +190,20 @@ static int read_datagram(struct wire_channel *channel, wire_welcome *welcome)
         channel->broken = true;
         return 0;
     }
-    if (datagram.kind == WIRE_FDS && !os_fd_headroom(datagram.count)) {
+    struct wire_fds *fds = NULL;
+    if (datagram.kind == WIRE_FDS &&
+        (!os_fd_headroom(datagram.count) || !(fds = new_fds(&datagram)))) {
         channel->starved = true;
         return 0;
     }
     struct os_received received;
     r = os_receive(channel->fd, &datagram, sizeof datagram, &received);
-    if (r <= 0)
+    if (r <= 0) {
+        free(fds);
         return nothing_read(channel, r);
-    if (datagram.kind == WIRE_FDS) {
-        keep_fds(channel, &datagram, &received);
+    }
+    if (fds) {
+        keep_fds(channel, fds, &received);
         return WIRE_FDS;
     }
     os_fd_close_all(received.fds, received.count);
@@ -247,15 +260,42 @@ static unsigned arrived(const struct wire_channel *channel, uint64_t token, bool
     return count;
 }
 
+/* Makes sure that `count` descriptors with that token have come. 0 (some of them perhaps lost),
+ * -EMFILE or -EBADMSG. */
+static int fetch_fds(struct wire_channel *channel, uint64_t token, unsigned count, bool *lost,
+                     wire_welcome *welcome)
+{
+    if (arrived(channel, token, lost) >= count || *lost)
+        return 0;
+    wire_channel_read_socket(channel, false, welcome);
+    if (arrived(channel, token, lost) >= count || *lost)
+        return 0;
+    return channel->starved ? -EMFILE : -EBADMSG;
+}
+
+int wire_channel_first_fd(struct wire_channel *channel, uint64_t token, unsigned count,
+                          wire_welcome *welcome)
+{
+    bool lost = false;
+    int r = fetch_fds(channel, token, count, &lost, welcome);
+    if (r < 0 || lost)
+        return r < 0 ? r : -ENOENT;
+    UTIL_LIST_EACH(at, after, &channel->fds)
+    {
+        struct wire_fds *kept = UTIL_CONTAINER(at, struct wire_fds, link);
+        if (kept->token == token && kept->given < kept->count)
+            return kept->fds[kept->given];
+    }
+    return -EBADMSG;
+}
+
 int wire_channel_take_fds(struct wire_channel *channel, uint64_t token, unsigned count,
                           int *ret_fds, wire_welcome *welcome)
 {
     bool lost = false;
-    if (arrived(channel, token, &lost) < count && !lost) {
-        wire_channel_read_socket(channel, false, welcome);
-        if (arrived(channel, token, &lost) < count && !lost)
-            return channel->starved ? -EMFILE : -EBADMSG;
-    }
+    int r = fetch_fds(channel, token, count, &lost, welcome);
+    if (r < 0)
+        return r;
     unsigned have = collect(channel, token, count, ret_fds, &lost);
     if (have == count)
         return 0;

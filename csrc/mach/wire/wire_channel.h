@@ -36,14 +36,15 @@ struct wire_channel {
     int fd;
     struct lane lane;
     struct util_link in_task, in_peer, hot;
+    uint64_t seen; /* the last whole pass of the engine that read it */
     struct ipc_peer *peer;
     bool ended, broken, closed, starved, armed;
-    bool said_bye;           /* our last entry was BYE */
-    bool frozen;             /* our last entry was BYE_OK: nothing more unless the peer goes on */
-    struct util_id alias;    /* of a look-up that was not answered in time */
-    int64_t heard;           /* when an entry of the peer's was last read */
-    uint64_t token;          /* of the last descriptors sent */
-    struct util_link fds;    /* struct wire_fds: received, not yet asked for */
+    bool said_bye;            /* our last entry was BYE */
+    bool frozen;              /* our last entry was BYE_OK: nothing more unless the peer goes on */
+    struct util_id alias;     /* of a look-up that was not answered in time */
+    int64_t heard;            /* when an entry of the peer's was last read */
+    uint64_t token;           /* of the last descriptors sent */
+    struct util_link fds;     /* struct wire_fds: received, not yet asked for */
     struct util_link waiters; /* struct ipc_waiter: senders that wait for room or a slot */
     struct wire_slots slots;
 };
@@ -80,6 +81,9 @@ void wire_channel_read_socket(struct wire_channel *channel, bool to_bell, wire_w
  * are still in the socket), -EBADMSG (the peer lied) or -ENOENT (lost in the kernel). */
 int wire_channel_take_fds(struct wire_channel *channel, uint64_t token, unsigned count,
                           int *ret_fds, wire_welcome *welcome);
+/* The first of them, still the channel's: to look into it before taking any. Or -errno as above. */
+int wire_channel_first_fd(struct wire_channel *channel, uint64_t token, unsigned count,
+                          wire_welcome *welcome);
 
 /* Closes received descriptors that no entry has asked for (forked child). */
 void wire_channel_forget_fds(struct wire_channel *channel);
