@@ -148,7 +148,7 @@ unsigned kit_random(unsigned limit)
                                        : (uint64_t)getpid() << 32 ^ kit_milliseconds();
         if (__atomic_compare_exchange_n(&state, &seen, seed | 1, false, __ATOMIC_RELAXED,
                                         __ATOMIC_RELAXED) &&
-            wanted == NULL) { /* peers inherit it and keep quiet */
+            wanted == NULL && parent_argument() == NULL) { /* peers keep quiet */
             snprintf(text, sizeof(text), "%llu", (unsigned long long)seed);
             setenv("MACHOOL_TEST_SEED", text, 1);
             fprintf(stderr, "    MACHOOL_TEST_SEED=%s\n", text);

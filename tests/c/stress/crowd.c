@@ -132,6 +132,8 @@ struct port_user {
     mach_port_t port;
     unsigned first;
     unsigned char *seen; /* one byte for each message */
+    unsigned *total;
+    struct kit_event *all;
 };
 
 static void *send_each(void *argument)
@@ -157,6 +159,8 @@ static void *receive_each(void *argument)
         ASSERT(id > last[id / EACH]);
         last[id / EACH] = id;
         ASSERT_EQ(0, __atomic_fetch_add(&user->seen[id], 1, __ATOMIC_RELAXED));
+        if (__atomic_add_fetch(user->total, 1, __ATOMIC_RELAXED) == SENDERS * EACH)
+            kit_event_post(user->all);
     }
 }
 
@@ -167,14 +171,17 @@ TEST_FOR(many_threads_on_one_port, 60)
     pthread_t receivers[RECEIVERS];
     struct port_user users[SENDERS];
     mach_port_t port = kit_port();
+    struct kit_event all = KIT_EVENT_INIT;
+    unsigned total = 0;
     for (unsigned i = 0; i < SENDERS; i++)
-        users[i] = (struct port_user){.port = port, .first = i * EACH, .seen = seen};
+        users[i] = (struct port_user){port, i * EACH, seen, &total, &all};
     for (int i = 0; i < RECEIVERS; i++)
         receivers[i] = kit_thread(receive_each, &users[0]);
     for (int i = 0; i < SENDERS; i++)
         senders[i] = kit_thread(send_each, &users[i]);
     for (int i = 0; i < SENDERS; i++)
         kit_join(senders[i]);
+    kit_event_wait(&all, 1);
     for (int i = 0; i < RECEIVERS; i++)
         kit_send_plain(port, -1);
     for (int i = 0; i < RECEIVERS; i++)
@@ -206,10 +213,13 @@ TEST_FOR(many_threads_of_two_tasks_on_one_port, 60)
     pthread_t receivers[RECEIVERS];
     struct kit_pair pair;
     kit_pair_start(&pair, "crowd_senders", "");
-    struct port_user user = {.port = pair.mine, .seen = seen};
+    struct kit_event all = KIT_EVENT_INIT;
+    unsigned total = 0;
+    struct port_user user = {pair.mine, 0, seen, &total, &all};
     for (int i = 0; i < RECEIVERS; i++)
         receivers[i] = kit_thread(receive_each, &user);
     peer_hear(&pair.peer);
+    kit_event_wait(&all, 1); /* order holds within a sender only (S156) */
     for (int i = 0; i < RECEIVERS; i++)
         kit_send_plain(pair.mine, -1);
     for (int i = 0; i < RECEIVERS; i++)

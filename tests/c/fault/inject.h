@@ -1,0 +1,17 @@
+/* Failing calls: the n-th allocation or system call that a thread makes from now on fails.
+ *
+ * The functions are defined in this program under the names of libc, so the library's calls arrive
+ * here first; they pass on to the kernel, or to libc's allocator, unless it is their turn to fail.
+ * Only the thread that armed it is affected, and only one call fails. Linux only: the layer, and
+ * the way names are bound, are Linux's. */
+#ifndef TESTS_FAULT_INJECT_H
+#define TESTS_FAULT_INJECT_H
+
+#include <stdbool.h>
+
+/* The call number `nth`, counted from 0, will fail. */
+void inject_arm(unsigned nth);
+/* No more failures. The name of the call that failed, or NULL if it never came to that. */
+const char *inject_disarm(void);
+
+#endif

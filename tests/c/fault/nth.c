@@ -1,0 +1,59 @@
+/* See nth.h. */
+#include "nth.h"
+
+#include "harness/counts.h"
+#include "harness/mach_kit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { MOST_ROUNDS = 400 };
+
+static size_t no_names(void)
+{
+    return 0;
+}
+
+/* The layer may have something under way with its peers: it gets a moment, as in the runner. */
+static bool settled(const struct counts *before, struct counts *after)
+{
+    for (int i = 0; i < 100; i++) {
+        counts_take(after, no_names);
+        if (counts_equal(before, after))
+            return true;
+        struct plain_rcv received;
+        mach_port_t idle = kit_receive_right();
+        (void)kit_receive(&received.header, sizeof(received), idle, 0, 5);
+        kit_destroy(idle);
+    }
+    return false;
+}
+
+void nth_ran(struct nth *nth)
+{
+    nth->failed = inject_disarm();
+    if (getenv("MACHOOL_TEST_VERBOSE") != NULL)
+        fprintf(stderr, "    round %u: %s\n", nth->round,
+                nth->failed != NULL ? nth->failed : "ran through");
+}
+
+bool nth_next(struct nth *nth)
+{
+    static struct counts before;
+    static struct counts after;
+    if (nth->round == 0) {
+        counts_take(&before, no_names);
+    } else {
+        if (!settled(&before, &after)) {
+            counts_print_difference(&before, &after);
+            FAIL("left behind after call %u, %s, failed", nth->round,
+                 nth->failed != NULL ? nth->failed : "none");
+        }
+        if (nth->failed == NULL)
+            return false;
+    }
+    if (++nth->round > MOST_ROUNDS)
+        FAIL("no end of calls");
+    nth->failed = NULL;
+    return true;
+}
