@@ -128,7 +128,7 @@ static mach_msg_return_t receive_once(mach_msg_header_t *msg, mach_msg_option_t 
         ipc_port_ref(port);
         if (ipc_task_start_engine() < 0 && !polls)
             mr = MACH_RCV_BODY_ERROR | MACH_MSG_IPC_KERNEL;
-        else if (polls && ipc_task.engine.epoll_fd >= 0)
+        else if ((polls || port->starved) && ipc_task.engine.epoll_fd >= 0)
             ipc_engine_poll(); /* one who waits looks by waiting */
         if (mr == MACH_MSG_SUCCESS)
             mr = ipc_mqueue_wait(port, deadline_of(option, MACH_RCV_TIMEOUT, timeout));
