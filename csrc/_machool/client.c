@@ -8,6 +8,8 @@
 
 #include <mach/notify.h>
 
+#define LOOK_MS 250 /* how often a request that no notification ends looks at the service */
+
 typedef struct {
     PyObject_HEAD
     PyObject *weakrefs;
@@ -105,13 +107,13 @@ static mach_port_name_t inbox_of(struct state *state, Client *self)
 }
 
 /* Addresses the message; ValueError when the client is closed. */
-static bool address(Client *self, struct outgoing *out, mach_port_name_t reply)
+static bool address(Client *self, struct outgoing *out, mach_port_name_t reply,
+                    mach_msg_type_name_t how)
 {
     mach_msg_header_t *header = outgoing_header(out);
     header->msgh_remote_port = atomic_load(&self->service);
     header->msgh_local_port = reply;
-    header->msgh_bits |= MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND,
-                                        reply ? (mach_msg_bits_t)MACH_MSG_TYPE_MAKE_SEND_ONCE : 0);
+    header->msgh_bits |= MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, reply ? how : 0);
     if (header->msgh_remote_port)
         return true;
     PyErr_SetString(PyExc_ValueError, "the client is closed");
@@ -146,7 +148,7 @@ static PyObject *client_send(PyObject *object, PyTypeObject *defining, PyObject 
     if (!out)
         return NULL;
     mach_port_name_t reply = wants ? inbox_of(state, self) : MACH_PORT_NULL;
-    bool sent = (reply || !wants) && address(self, out, reply) &&
+    bool sent = (reply || !wants) && address(self, out, reply, MACH_MSG_TYPE_MAKE_SEND_ONCE) &&
                 outgoing_send(state, out, milliseconds, NULL);
     outgoing_free(out);
     if (!sent)
@@ -154,20 +156,49 @@ static PyObject *client_send(PyObject *object, PyTypeObject *defining, PyObject 
     Py_RETURN_NONE;
 }
 
+/* Whether the service's task is known to be gone. */
+static bool service_dead(Client *self)
+{
+    mach_port_name_t service = atomic_load(&self->service);
+    mach_port_type_t type;
+    return mach_port_type(mach_task_self(), service, &type) != KERN_SUCCESS ||
+           type & MACH_PORT_TYPE_DEAD_NAME;
+}
+
+/* Receives on the reply port. A plain send right brings no notification when its holder dies: then
+ * the service is looked at now and then. Results as incoming_receive; MACH_SEND_INVALID_DEST if the
+ * service has died. */
+static int receive_answer(Client *self, struct incoming *in, mach_port_name_t reply, bool once,
+                          int64_t deadline)
+{
+    for (;;) {
+        int64_t left = deadline < 0 ? -1 : deadline - monotonic_ms();
+        bool slice = !once && (left < 0 || left > LOOK_MS);
+        if (deadline >= 0 && left < 0)
+            left = 0;
+        int r = incoming_receive(in, reply, slice ? LOOK_MS : left);
+        if (r != MACH_RCV_TIMED_OUT || !slice)
+            return r;
+        if (service_dead(self))
+            return MACH_SEND_INVALID_DEST;
+    }
+}
+
 /* Waits for the one message that answers; the reply port is kept or destroyed. */
 static PyObject *await_answer(struct state *state, Client *self, mach_port_name_t take_reply,
-                              int64_t milliseconds, bool readonly)
+                              bool once, int64_t deadline, bool readonly)
 {
     struct incoming in;
     mach_port_name_t none = MACH_PORT_NULL;
-    int r = incoming_receive(&in, take_reply, milliseconds);
-    bool keep = r == MACH_MSG_SUCCESS && atomic_load(&self->service) != MACH_PORT_NULL;
+    int r = receive_answer(self, &in, take_reply, once, deadline);
+    /* Whoever holds a plain send right could send more: such a port is not used again. */
+    bool keep = once && r == MACH_MSG_SUCCESS && atomic_load(&self->service) != MACH_PORT_NULL;
     if (!keep || !atomic_compare_exchange_strong(&self->spare, &none, take_reply))
         right_release(take_reply, MACH_PORT_RIGHT_RECEIVE);
     if (r == -1)
         return NULL;
     if (r != MACH_MSG_SUCCESS)
-        return raise_code(state, "mach_msg", r);
+        return raise_code(state, r == MACH_SEND_INVALID_DEST ? "request" : "mach_msg", r);
     if (!incoming_is_notification(&in, MACH_NOTIFY_SEND_ONCE))
         return message_new(state, &in, readonly);
     incoming_free(&in);
@@ -177,29 +208,33 @@ static PyObject *await_answer(struct state *state, Client *self, mach_port_name_
 static PyObject *client_request(PyObject *object, PyTypeObject *defining, PyObject *const *args,
                                 Py_ssize_t nargs, PyObject *kwnames)
 {
-    static const char *const names[] = {"body", "ool", "ports", "id", "timeout", "readonly"};
-    PyObject *values[6];
+    static const char *const names[] = {"body",    "ool",      "ports",    "id",
+                                        "timeout", "readonly", "send_once"};
+    PyObject *values[7];
     int64_t milliseconds;
     Client *self = (Client *)object;
     struct state *state = PyType_GetModuleState(defining);
-    if (!arguments("request", names, 6, 1, args, nargs, kwnames, values))
+    if (!arguments("request", names, 7, 1, args, nargs, kwnames, values))
         return NULL;
     int readonly = values[5] ? PyObject_IsTrue(values[5]) : 0;
-    struct outgoing *out = readonly < 0 ? NULL : common(state, self, values, &milliseconds);
+    int once = values[6] ? PyObject_IsTrue(values[6]) : 1;
+    struct outgoing *out = readonly < 0 || once < 0 ? NULL
+                                                    : common(state, self, values, &milliseconds);
     if (!out)
         return NULL;
     int64_t deadline = milliseconds < 0 ? -1 : monotonic_ms() + milliseconds;
     mach_port_name_t reply = atomic_exchange(&self->spare, MACH_PORT_NULL);
     if (!reply)
         reply = new_port(state);
-    bool sent = reply && address(self, out, reply) && outgoing_send(state, out, milliseconds, NULL);
+    bool sent = reply &&
+                address(self, out, reply,
+                        once ? MACH_MSG_TYPE_MAKE_SEND_ONCE : MACH_MSG_TYPE_MAKE_SEND) &&
+                outgoing_send(state, out, milliseconds, NULL);
     outgoing_free(out);
-    if (!sent) {
-        right_release(reply, MACH_PORT_RIGHT_RECEIVE);
-        return NULL;
-    }
-    int64_t left = deadline < 0 ? -1 : deadline - monotonic_ms();
-    return await_answer(state, self, reply, deadline >= 0 && left < 0 ? 0 : left, readonly);
+    if (sent)
+        return await_answer(state, self, reply, once, deadline, readonly);
+    right_release(reply, MACH_PORT_RIGHT_RECEIVE);
+    return NULL;
 }
 
 static PyObject *client_receive(PyObject *object, PyTypeObject *defining, PyObject *const *args,
@@ -283,10 +318,13 @@ static PyMethodDef client_methods[] = {
      "or a sequence of them; `ports` a Port or a sequence. Raises PeerDied, TimedOut,\n"
      "InvalidMemory; BufferError, ValueError or TypeError before anything is sent."},
     {"request", METHOD(client_request), FASTCALL,
-     "request($self, /, body=b'', *, ool=(), ports=(), id=0, timeout=..., readonly=False)\n--\n\n"
+     "request($self, /, body=b'', *, ool=(), ports=(), id=0, timeout=..., readonly=False,\n"
+     "        send_once=True)\n--\n\n"
      "Sends one message and returns the Message that answers it. `timeout` covers both. Raises\n"
      "PeerDied as soon as the server dies or drops the request, and what send() raises. Any\n"
-     "number of threads may have requests under way."},
+     "number of threads may have requests under way. With send_once=False the server gets a\n"
+     "plain send right, as C servers may expect that answer by COPY_SEND: then a dropped\n"
+     "request is not noticed, and a dead server within a second."},
     {"receive", METHOD(client_receive), FASTCALL,
      "receive($self, /, timeout=..., *, readonly=False)\n--\n\n"
      "The next answer to a message sent with reply=True. Raises TimedOut, PeerDied."},

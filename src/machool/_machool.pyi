@@ -296,10 +296,13 @@ class Client:
         id: int = 0,
         timeout: _Timeout = ...,
         readonly: bool = False,
+        send_once: bool = True,
     ) -> Message:
         """Sends one message and returns the Message that answers it. `timeout` covers both. Raises
         PeerDied as soon as the server dies or drops the request, and what send() raises. Any
-        number of threads may have requests under way."""
+        number of threads may have requests under way. With send_once=False the server gets a
+        plain send right, as C servers may expect that answer by COPY_SEND: then a dropped request
+        is not noticed, and a dead server within a second."""
     def receive(self, timeout: _Timeout = ..., *, readonly: bool = False) -> Message:
         """The next answer to a message sent with reply=True. Raises TimedOut, PeerDied."""
     def fileno(self) -> int:
