@@ -38,17 +38,33 @@ static rlim_t set_limit(int resource, rlim_t soft)
     return before;
 }
 
-/* The lowest soft limit that leaves room for `more` descriptors. */
-static rlim_t limit_descriptors(unsigned more)
+/* Leaves room for so many more descriptors: gaps are filled, then the limit set. */
+struct squeeze {
+    rlim_t before;
+    int filled[1024];
+    unsigned count;
+};
+
+static void squeeze(struct squeeze *ret_squeeze, unsigned more)
 {
-    rlim_t highest = 0;
+    int highest = 0;
+    ret_squeeze->count = 0;
     for (int fd = 0; fd < 4096; fd++)
         if (fcntl(fd, F_GETFD) >= 0)
-            highest = (rlim_t)fd;
-    for (rlim_t fd = 0; fd < highest; fd++)
-        if (fcntl((int)fd, F_GETFD) < 0 && more > 0)
-            more--;
-    return set_limit(RLIMIT_NOFILE, highest + 1 + more);
+            highest = fd;
+    for (int fd; (fd = (int)ASSERT_SYS(dup(2))) < highest;) {
+        ASSERT(ret_squeeze->count < 1024);
+        ret_squeeze->filled[ret_squeeze->count++] = fd;
+    }
+    ASSERT_SYS(close(highest + 1));
+    ret_squeeze->before = set_limit(RLIMIT_NOFILE, (rlim_t)highest + 1 + more);
+}
+
+static void release(struct squeeze *squeeze)
+{
+    set_limit(RLIMIT_NOFILE, squeeze->before);
+    while (squeeze->count > 0)
+        close(squeeze->filled[--squeeze->count]);
 }
 
 static mach_msg_return_t send_region(mach_port_t to, size_t size, unsigned seed)
@@ -100,7 +116,8 @@ static void receive_with_room_for(unsigned descriptors)
     struct ool_rcv received;
     unsigned next = 0;
     start_sender(&pair);
-    rlim_t before = limit_descriptors(descriptors);
+    struct squeeze tight;
+    squeeze(&tight, descriptors);
     for (int i = 0; i < SOME; i++) {
         mach_msg_return_t result = kit_receive(&received.header, sizeof(received), pair.mine, 0,
                                                20);
@@ -108,7 +125,7 @@ static void receive_with_room_for(unsigned descriptors)
             break; /* a code, whichever it is */
         check_region(&received, 1 << 20, next++);
     }
-    set_limit(RLIMIT_NOFILE, before);
+    release(&tight);
     while (next < SOME) {
         ASSERT_OK(kit_receive(&received.header, sizeof(received), pair.mine, 0, PATIENCE));
         check_region(&received, 1 << 20, next++);
@@ -140,7 +157,8 @@ TEST(sender_without_descriptors)
     start_sender(&pair);
     mach_port_t port = kit_port();
     for (unsigned room = 0; room < 3; room++) {
-        rlim_t before = limit_descriptors(room);
+        struct squeeze tight;
+        squeeze(&tight, room);
         for (unsigned i = 0; i < 8; i++) {
             mach_msg_return_t result = send_region(port, (1 << 20) + 1, i);
             if (result == MACH_MSG_SUCCESS) {
@@ -150,7 +168,7 @@ TEST(sender_without_descriptors)
                 ASSERT_CODE(MACH_SEND_NO_BUFFER, result);
             }
         }
-        set_limit(RLIMIT_NOFILE, before);
+        release(&tight);
         ASSERT_OK(send_region(port, (1 << 20) + 1, 9));
         ASSERT_OK(kit_receive(&received.header, sizeof(received), port, 0, 0));
         check_region(&received, (1 << 20) + 1, 9);
@@ -340,7 +358,8 @@ TEST(thousands_of_rights_with_few_descriptors)
     enum { MANY = 3000 };
     static mach_port_t ports[MANY];
     become_ordinary();
-    rlim_t before = limit_descriptors(4);
+    struct squeeze tight;
+    squeeze(&tight, 4);
     for (int i = 0; i < MANY; i++)
         ports[i] = kit_port();
     for (int i = 0; i < MANY; i++) {
@@ -348,7 +367,7 @@ TEST(thousands_of_rights_with_few_descriptors)
         kit_expect_plain(ports[i], i);
         kit_destroy(ports[i]);
     }
-    set_limit(RLIMIT_NOFILE, before);
+    release(&tight);
 }
 
 static size_t heap_in_use(void)
