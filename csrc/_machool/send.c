@@ -13,9 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct part { /* one out-of-line descriptor */
-    Py_buffer view;  /* held; view.obj NULL if none */
-    Region *region;  /* moving: a reference, begun */
+struct part {       /* one out-of-line descriptor */
+    Py_buffer view; /* held; view.obj NULL if none */
+    Region *region; /* moving: a reference, begun */
 };
 
 struct outgoing {
@@ -214,8 +214,7 @@ static struct outgoing *lay_out(struct state *state, PyObject *ool, PyObject *po
 {
     size_t length = body->obj ? (size_t)body->len : 0, padded = (length + 3) & ~(size_t)3;
     if (padded > 48u << 20) {
-        PyErr_SetString(PyExc_ValueError,
-                        "a body holds at most 48 MiB: send larger data in ool=");
+        PyErr_SetString(PyExc_ValueError, "a body holds at most 48 MiB: send larger data in ool=");
         return NULL;
     }
     struct outgoing *out = outgoing_alloc(PyTuple_Size(ool), PyTuple_Size(ports), padded);
@@ -242,8 +241,7 @@ struct outgoing *outgoing_new(struct state *state, const struct contents *conten
         return NULL;
     PyObject *ool = as_sequence(contents->ool, one_part);
     PyObject *ports = ool ? as_sequence(contents->ports, one_port) : NULL;
-    if (ports && (!contents->body ||
-                  get_buffer(contents->body, &body))) {
+    if (ports && (!contents->body || get_buffer(contents->body, &body))) {
         out = lay_out(state, ool, ports, &body);
         if (body.obj)
             PyBuffer_Release(&body);
