@@ -73,6 +73,16 @@ kern_return_t mach_port_deallocate(ipc_space_t task, mach_port_name_t name)
     return kr;
 }
 
+/* A port that died may have messages in rings that nobody has read yet: their senders' send-once
+ * rights are answered now (S131), for this task may not call again for a long time. */
+static void leave_after_death(bool died)
+{
+    if (died)
+        ipc_engine_catch_up();
+    else
+        ipc_engine_leave();
+}
+
 kern_return_t mach_port_destroy(ipc_space_t task, mach_port_name_t name)
 {
     CHECK_TASK(task);
@@ -80,7 +90,7 @@ kern_return_t mach_port_destroy(ipc_space_t task, mach_port_name_t name)
         return KERN_SUCCESS;
     ipc_task_lock();
     kern_return_t kr = ipc_right_destroy(name);
-    ipc_engine_leave();
+    leave_after_death(kr == KERN_SUCCESS);
     ipc_task_unlock();
     return kr;
 }
@@ -96,7 +106,7 @@ kern_return_t mach_port_mod_refs(ipc_space_t task, mach_port_name_t name, mach_p
     }
     ipc_task_lock();
     kern_return_t kr = ipc_right_mod_refs(name, right, delta);
-    ipc_engine_leave();
+    leave_after_death(kr == KERN_SUCCESS && right == MACH_PORT_RIGHT_RECEIVE && delta < 0);
     ipc_task_unlock();
     return kr;
 }
