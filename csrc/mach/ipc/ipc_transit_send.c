@@ -1,0 +1,313 @@
+/* The way out of ipc_transit.h: a message becomes an entry and the descriptors it needs. */
+#include "ipc/ipc_transit.h"
+
+#include "ipc/ipc_kmsg.h"
+#include "ipc/ipc_peer.h"
+#include "ipc/ipc_port.h"
+#include "ipc/ipc_right.h"
+#include "ipc/ipc_task.h"
+#include "os/os_memfd.h"
+#include "wire/wire_channel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct outgoing { /* one message being prepared for a channel */
+    struct wire_channel *channel;
+    struct ipc_kmsg *kmsg;
+    int *fds;  /* borrowed from payloads, or ends that are ours to close */
+    bool *own; /* which of them are ours */
+    unsigned fd_count;
+};
+
+static void outgoing_deinit(struct outgoing *out)
+{
+    for (unsigned i = 0; i < out->fd_count; i++) {
+        if (out->own[i])
+            close(out->fds[i]);
+    }
+    free(out->fds);
+    free(out->own);
+}
+
+static void add_fd(struct outgoing *out, int fd, bool own)
+{
+    out->fds[out->fd_count] = fd;
+    out->own[out->fd_count++] = own;
+}
+
+/* Connects to the owner of a third task's port and introduces the right there. The end, or
+ * -errno: -EPIPE when the owner is gone. */
+static int introduce(const struct ipc_port *port)
+{
+    const struct wire_datagram intro = {
+        .kind = WIRE_INTRO, .version = WIRE_VERSION, .id = port->node.id};
+    if (!port->peer->listener.length)
+        return -EPIPE;
+    int fd = os_connect(&port->peer->listener);
+    if (fd < 0)
+        return fd == -ECONNREFUSED || fd == -ENOENT ? -EPIPE : fd;
+    int r = os_send(fd, &intro, sizeof intro, NULL, 0, true);
+    if (r < 0) {
+        close(fd);
+        return r;
+    }
+    return fd;
+}
+
+/* The form in which a right crosses to this channel's peer. 0 or -errno. */
+static int encode_right(struct outgoing *out, const struct ipc_carried *right,
+                        struct wire_right *ret_wire)
+{
+    struct wire_right wire = {.how = WIRE_RIGHT_NULL, .type = (uint8_t)right->type};
+    struct ipc_port *port = right->port;
+    if (right->dead || (port && (port->place == IPC_DEAD || port->place == IPC_SPECIAL))) {
+        wire.how = WIRE_RIGHT_DEAD;
+    } else if (port) {
+        wire.id = port->node.id;
+        wire.limit = port->limit;
+        if (port->place == IPC_OWN) {
+            wire.how = WIRE_RIGHT_OWN;
+        } else if (port->peer == out->channel->peer) {
+            wire.how = WIRE_RIGHT_HOME;
+        } else {
+            int fd = introduce(port);
+            if (fd < 0 && fd != -EPIPE)
+                return fd;
+            wire.how = fd < 0 ? WIRE_RIGHT_DEAD : WIRE_RIGHT_END;
+            wire.task = port->peer->id;
+            if (fd >= 0)
+                add_fd(out, fd, true);
+        }
+    }
+    *ret_wire = wire;
+    return 0;
+}
+
+static int encode_descriptor(struct outgoing *out, const struct ipc_kmsg_descriptor *d,
+                             struct wire_descriptor *ret_wire)
+{
+    struct wire_descriptor wire = {.type = (uint8_t)d->type,
+                                   .copy = (uint8_t)d->copy,
+                                   .size = d->size,
+                                   .page_offset = d->memory.page_offset};
+    int r = 0;
+    if (d->type == MACH_MSG_PORT_DESCRIPTOR) {
+        wire.how = WIRE_DESCRIPTOR_PORT;
+        r = encode_right(out, &d->right, &wire.right);
+    } else if (d->memory.kind == VM_COPY_BYTES) {
+        wire.how = WIRE_DESCRIPTOR_BYTES;
+    } else if (d->memory.kind == VM_COPY_OBJECT) {
+        wire.how = WIRE_DESCRIPTOR_OBJECT;
+        add_fd(out, d->memory.fd, false);
+    } else {
+        wire.how = WIRE_DESCRIPTOR_EMPTY;
+    }
+    *ret_wire = wire;
+    return r;
+}
+
+/* Bytes of out-of-line memory that travel in the entry. */
+static size_t ool_size(const struct ipc_kmsg *kmsg)
+{
+    size_t size = 0;
+    for (uint32_t i = 0; i < kmsg->descriptor_count; i++) {
+        if (kmsg->descriptors[i].memory.kind == VM_COPY_BYTES)
+            size += wire_padded(kmsg->descriptors[i].size);
+    }
+    return size;
+}
+
+/* Writes the message at `at`. The order of descriptors is the order of `fds`. */
+static int encode(struct outgoing *out, const struct ipc_port *destination, uint32_t credit,
+                  uint8_t *at)
+{
+    const struct ipc_kmsg *kmsg = out->kmsg;
+    struct wire_message head = {.destination = destination->node.id,
+                                .bits = kmsg->complex ? MACH_MSGH_BITS_COMPLEX : 0,
+                                .msgh_id = kmsg->msgh_id,
+                                .voucher = kmsg->voucher,
+                                .credit = credit,
+                                .descriptors = kmsg->descriptor_count,
+                                .inline_size = kmsg->inline_size};
+    uint8_t *wire_at = at + sizeof head;
+    int r = encode_right(out, &kmsg->reply, &head.reply);
+    for (uint32_t i = 0; r == 0 && i < kmsg->descriptor_count; i++) {
+        struct wire_descriptor wire;
+        r = encode_descriptor(out, &kmsg->descriptors[i], &wire);
+        memcpy(wire_at, &wire, sizeof wire);
+        wire_at += sizeof wire;
+    }
+    if (r < 0)
+        return r;
+    head.fds = out->fd_count;
+    memcpy(at, &head, sizeof head);
+    memcpy(wire_at, kmsg->inline_bytes, kmsg->inline_size);
+    wire_at += wire_padded(kmsg->inline_size);
+    for (uint32_t i = 0; i < kmsg->descriptor_count; i++) {
+        const struct vm_copy *memory = &kmsg->descriptors[i].memory;
+        if (memory->kind == VM_COPY_BYTES) {
+            memcpy(wire_at, memory->bytes, memory->size);
+            wire_at += wire_padded(memory->size);
+        }
+    }
+    return 0;
+}
+
+/* The message's rights now belong to the peer: count what was granted, let go of the rest. */
+static void let_go(struct outgoing *out, struct ipc_carried *right)
+{
+    struct ipc_port *port = right->port;
+    if (port && port->place == IPC_OWN)
+        (void)ipc_grants_add(&port->grants, out->channel->peer, 1); /* room was made before */
+    ipc_right_clean(right);
+}
+
+/* Makes sure that counting cannot fail once the entry is published. */
+static int make_room_for_grant(struct outgoing *out, const struct ipc_carried *right)
+{
+    struct ipc_port *port = right->port;
+    struct ipc_peer *peer = out->channel->peer;
+    if (!port || port->place != IPC_OWN)
+        return 0;
+    int r = ipc_grants_add(&port->grants, peer, 1);
+    if (r == 0)
+        r = ipc_grants_add(&port->grants, peer, -1);
+    return r;
+}
+
+static int make_room_for_grants(struct outgoing *out)
+{
+    int r = make_room_for_grant(out, &out->kmsg->reply);
+    for (uint32_t i = 0; r == 0 && i < out->kmsg->descriptor_count; i++)
+        r = make_room_for_grant(out, &out->kmsg->descriptors[i].right);
+    return r;
+}
+
+/* The slot that counts against the port's limit; LANE_NO_CREDIT where none does. */
+static int take_credit(struct outgoing *out, struct ipc_port *port, uint32_t *ret_credit)
+{
+    *ret_credit = LANE_NO_CREDIT;
+    if (port->kind == IPC_ONCE)
+        return 0; /* S145 */
+    if (port->slot_channel != out->channel) {
+        uint32_t slot;
+        int r = wire_channel_slot_take(out->channel, &slot);
+        if (r < 0)
+            return r;
+        if (port->slot_channel)
+            wire_channel_slot_give(port->slot_channel, port->slot);
+        wire_channel_unref(port->slot_channel);
+        port->slot_channel = wire_channel_ref(out->channel);
+        port->slot = slot;
+    }
+    if (wire_channel_slot_in_flight(out->channel, port->slot) >= port->limit)
+        return -EAGAIN;
+    *ret_credit = port->slot;
+    return 0;
+}
+
+/* A message too large for the ring: its bytes go in a sealed memfd, whose descriptor comes
+ * first. `*ret_fd` is the caller's. */
+static int spill(struct outgoing *out, const struct ipc_port *destination, uint32_t credit,
+                 size_t size, int *ret_fd)
+{
+    uint8_t *bytes = malloc(size);
+    int fd = bytes ? os_memfd_new("machool:message") : -ENOMEM;
+    int r = fd < 0 ? fd : encode(out, destination, credit, bytes);
+    if (r == 0)
+        r = os_memfd_write(fd, bytes, size, 0);
+    if (r == 0)
+        r = os_memfd_seal(fd, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+    free(bytes);
+    if (r < 0) {
+        if (fd >= 0)
+            close(fd);
+        return r;
+    }
+    memmove(out->fds + 1, out->fds, out->fd_count * sizeof *out->fds);
+    memmove(out->own + 1, out->own, out->fd_count * sizeof *out->own);
+    out->fds[0] = fd;
+    out->own[0] = true;
+    out->fd_count++;
+    *ret_fd = fd;
+    return 0;
+}
+
+/* Publishes the message as one entry, or spilled. */
+static int publish(struct outgoing *out, const struct ipc_port *destination, uint32_t credit)
+{
+    size_t size = wire_message_size(out->kmsg->descriptor_count, out->kmsg->inline_size,
+                                    ool_size(out->kmsg));
+    bool spilled = size > LANE_ENTRY_MAX;
+    uint64_t token = 0;
+    void *at;
+    int spill_fd;
+    int r = wire_channel_reserve(out->channel, spilled ? sizeof(struct wire_spill) : size, &at);
+    if (r == 0)
+        r = spilled ? spill(out, destination, credit, size, &spill_fd)
+                    : encode(out, destination, credit, at);
+    if (r == 0 && out->fd_count)
+        r = wire_channel_send_fds(out->channel, out->fds, out->fd_count, &token);
+    if (r < 0)
+        return r;
+    if (spilled)
+        *(struct wire_spill *)at = (struct wire_spill){
+            .token = token, .size = size, .fds = out->fd_count, .credit = credit};
+    else
+        ((struct wire_message *)at)->token = token;
+    if (credit != LANE_NO_CREDIT)
+        out->channel->slots.sent[credit]++;
+    wire_channel_commit(out->channel, spilled ? WIRE_SPILL : WIRE_MESSAGE,
+                        spilled ? sizeof(struct wire_spill) : size);
+    return 0;
+}
+
+/* After publishing: grants are counted and everything the message held goes. */
+static void consume(struct outgoing *out, struct ipc_port *destination)
+{
+    struct ipc_kmsg *kmsg = out->kmsg;
+    let_go(out, &kmsg->reply);
+    for (uint32_t i = 0; i < kmsg->descriptor_count; i++)
+        let_go(out, &kmsg->descriptors[i].right);
+    if (destination->kind == IPC_ONCE && destination->place == IPC_REMOTE) {
+        /* used: nothing is to be given back, the owner spends it */
+        (void)ipc_grants_take(&destination->grants, out->channel->peer);
+    }
+    ipc_kmsg_clean(kmsg);
+}
+
+static int errno_for_caller(int r)
+{
+    return r == -EAGAIN || r == -EPIPE ? r : -ENOBUFS;
+}
+
+int ipc_transit_send(struct ipc_kmsg *kmsg, struct ipc_port *destination)
+{
+    struct outgoing out = {.channel = ipc_peer_channel(destination->peer), .kmsg = kmsg};
+    uint32_t credit;
+    if (!out.channel)
+        return -EPIPE;
+    int r = take_credit(&out, destination, &credit);
+    if (r < 0)
+        return errno_for_caller(r);
+    unsigned most = kmsg->descriptor_count + 2;
+    out.fds = calloc(most, sizeof *out.fds);
+    out.own = calloc(most, sizeof *out.own);
+    r = out.fds && out.own ? ipc_task_listen() : -ENOMEM;
+    if (r == 0)
+        r = make_room_for_grants(&out);
+    if (r == 0)
+        r = publish(&out, destination, credit);
+    if (r == 0) {
+        lane_tell_cpu(&out.channel->lane.out, (uint32_t)sched_getcpu());
+        ipc_task.bytes_inline += kmsg->inline_size;
+        consume(&out, destination);
+    }
+    outgoing_deinit(&out);
+    return r < 0 ? errno_for_caller(r) : 0;
+}
