@@ -134,10 +134,10 @@ TEST(S89_trailer_type_bits_are_masked_off)
 {
     mach_port_t port = kit_port();
     struct plain_rcv received;
-    for (int type = 1; type < 16; type++) {
+    for (unsigned type = 1; type < 16; type++) {
         kit_send_plain(port, 1);
-        ASSERT_OK(
-            kit_receive(&received.header, sizeof(received), port, MACH_RCV_TRAILER_TYPE(type), 0));
+        ASSERT_OK(kit_receive(&received.header, sizeof(received), port,
+                              (mach_msg_option_t)MACH_RCV_TRAILER_TYPE(type), 0));
     }
     kit_destroy(port);
 }
