@@ -110,6 +110,7 @@ static void after_fork_child(void)
 {
     vm_fork_child();
     close_inherited();
+    ipc_task_unlock(); /* by the thread that locked it; then all is new, the lock too */
     start_anew();
 }
 

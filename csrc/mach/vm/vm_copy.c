@@ -250,5 +250,5 @@ void vm_fork_parent(void)
 
 void vm_fork_child(void)
 {
-    vm_map_reset_lock();
+    vm_map_unlock(); /* it was this thread that locked it */
 }

@@ -43,11 +43,6 @@ void vm_map_unlock(void)
     pthread_mutex_unlock(&lock);
 }
 
-void vm_map_reset_lock(void)
-{
-    lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
-}
-
 /* Index of the first region that ends above `address`. */
 static size_t lower_bound(uintptr_t address)
 {

@@ -52,8 +52,6 @@ bool vm_map_intact(const struct vm_region *region, bool *ret_writable);
 int vm_map_freeze(struct vm_region *region);
 /* Every SHARED region becomes FROZEN, for fork. */
 void vm_map_freeze_all(void);
-/* A forked child starts with an unlocked lock. */
-void vm_map_reset_lock(void);
 
 size_t vm_map_count(uint64_t *ret_bytes);
 
