@@ -2,11 +2,12 @@
  * system is short of what it hands out. */
 #include "inject.h"
 
+#include <stddef.h>
+
 #ifdef __linux__
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/epoll.h>

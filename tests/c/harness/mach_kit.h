@@ -122,6 +122,7 @@ struct kit_event {
 };
 #define KIT_EVENT_INIT {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0}
 void kit_event_post(struct kit_event *event);
+unsigned kit_event_count(struct kit_event *event);
 void kit_event_wait(struct kit_event *event, unsigned count);  /* until posted `count` times */
 void kit_event_quiet(struct kit_event *event, unsigned count); /* stays at `count` for A_MOMENT */
 uint64_t kit_milliseconds(void);                               /* monotonic */

@@ -92,6 +92,14 @@ void kit_event_post(struct kit_event *event)
     pthread_mutex_unlock(&event->lock);
 }
 
+unsigned kit_event_count(struct kit_event *event)
+{
+    pthread_mutex_lock(&event->lock);
+    unsigned count = event->count;
+    pthread_mutex_unlock(&event->lock);
+    return count;
+}
+
 /* Waits until the count is not `count`, or for so many milliseconds. Lock held. */
 static void wait_for_change(struct kit_event *event, unsigned count, unsigned milliseconds)
 {
