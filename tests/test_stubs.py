@@ -4,6 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytest.importorskip("mypy", reason="not among the tools of free-threaded interpreters")
+
 ROOT = Path(__file__).resolve().parent.parent
 
 SAMPLE = """
