@@ -15,6 +15,8 @@ static bool take_part(struct state *state, mach_msg_ool_descriptor_t *descriptor
     PyStructSequence_SetItem(*ret_description, 1, PyLong_FromUnsignedLong(descriptor->size));
     PyStructSequence_SetItem(*ret_description, 2, PyLong_FromLong((long)descriptor->copy));
     PyStructSequence_SetItem(*ret_description, 3, PyBool_FromLong(descriptor->deallocate != 0));
+    if (PyErr_Occurred()) /* no memory for one of the numbers */
+        return false;
     vm_address_t address = (vm_address_t)(uintptr_t)descriptor->address;
     vm_size_t size = descriptor->size;
     descriptor->address = NULL; /* the Region's from here on */
@@ -107,6 +109,8 @@ static PyObject *sender_of(struct state *state, const struct incoming *in)
     PyStructSequence_SetItem(sender, 0, PyLong_FromLong((long)trailer->msgh_audit.val[5]));
     PyStructSequence_SetItem(sender, 1, PyLong_FromUnsignedLong(trailer->msgh_audit.val[1]));
     PyStructSequence_SetItem(sender, 2, PyLong_FromUnsignedLong(trailer->msgh_audit.val[2]));
+    if (PyErr_Occurred()) /* no memory for one of the numbers */
+        Py_CLEAR(sender);
     return sender;
 }
 
