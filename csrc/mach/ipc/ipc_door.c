@@ -264,7 +264,8 @@ static bool end_look_up(struct ipc_end *end, const struct wire_datagram *datagra
 {
     struct ucred asker;
     struct ipc_door *door = end->door;
-    if (!door || !door->port || strcmp(door->name, datagram->name) != 0) {
+    if (!door || !door->port || door->port->place != IPC_OWN ||
+        strcmp(door->name, datagram->name) != 0) {
         refuse(end, BOOTSTRAP_UNKNOWN_SERVICE);
         return false;
     }
@@ -337,6 +338,8 @@ static void end_becomes_channel(struct ipc_end *end, const struct wire_datagram 
         } else {
             ipc_peer_tell(peer, WIRE_DEAD, util_id_is_none(datagram->id) ? end->id : datagram->id,
                           0);
+            if (end->port) /* died since the look-up was answered: the looker knows its id now */
+                ipc_peer_tell(peer, WIRE_DEAD, end->port->node.id, 0);
         }
         ipc_engine_read(channel);
     }

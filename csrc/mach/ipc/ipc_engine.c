@@ -243,6 +243,12 @@ void ipc_engine_read(struct wire_channel *channel)
     drain(channel, ENGINE_BATCH);
 }
 
+void ipc_engine_look(struct wire_channel *channel)
+{
+    if (lane_ready(&channel->lane.in))
+        (void)read_ring(channel, ENGINE_BATCH);
+}
+
 /* ---- passes ------------------------------------------------------------------------------ */
 
 static void channel_event(struct wire_channel *channel, bool only_input)

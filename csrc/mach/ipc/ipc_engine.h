@@ -107,6 +107,8 @@ int ipc_engine_expose(void);
 
 /* A channel showed life or is new: it becomes hot, and what is in its ring is read. */
 void ipc_engine_read(struct wire_channel *channel);
+/* Reads what is in a channel's ring now, leaving it as hot or armed as it is; may end it. */
+void ipc_engine_look(struct wire_channel *channel);
 /* A channel is going. */
 void ipc_engine_cool(struct wire_channel *channel);
 

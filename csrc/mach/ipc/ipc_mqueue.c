@@ -115,9 +115,12 @@ void ipc_mqueue_check(mach_port_name_t name)
     struct ipc_entry *entry = ipc_space_find(name);
     if (!entry || !entry->port || entry->port->place != IPC_REMOTE)
         return;
-    struct wire_channel *channel = ipc_peer_channel(entry->port->peer);
-    if (channel && wire_channel_gone(channel))
-        ipc_engine_poll(); /* sees the end, and turns the port dead */
+    struct ipc_peer *peer = entry->port->peer;
+    struct wire_channel *channel = ipc_peer_channel(peer);
+    if (util_id_is_none(peer->id) || (channel && wire_channel_gone(channel)))
+        ipc_engine_poll(); /* sees the end, or who it is, and turns the port dead */
+    else if (channel)
+        ipc_engine_look(channel);
 }
 
 static mach_msg_return_t send_remote(struct ipc_kmsg *kmsg, struct ipc_port *port)
@@ -132,8 +135,13 @@ static mach_msg_return_t send_remote(struct ipc_kmsg *kmsg, struct ipc_port *por
     return r == -EAGAIN ? MACH_SEND_TIMED_OUT : MACH_SEND_NO_BUFFER;
 }
 
+/* What is sent to a port that died would wait in the ring until its former owner calls again: so
+ * what the owner said last is read first. Room that the death made comes after that word. */
 static mach_msg_return_t send_now(struct ipc_kmsg *kmsg, struct ipc_port *port)
 {
+    struct wire_channel *channel = port->place == IPC_REMOTE ? ipc_peer_channel(port->peer) : NULL;
+    if (channel)
+        ipc_engine_look(channel);
     switch (port->place) {
     case IPC_OWN:
         return send_local(kmsg, port);

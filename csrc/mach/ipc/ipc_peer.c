@@ -178,6 +178,17 @@ void ipc_peer_welcome(struct wire_channel *channel, const struct wire_datagram *
     peer->credentials = received->credentials;
 }
 
+void ipc_peer_meet(void)
+{
+    UTIL_LIST_EACH(at, after, &ipc_task.peers)
+    {
+        struct ipc_peer *peer = UTIL_CONTAINER(at, struct ipc_peer, link);
+        struct wire_channel *channel = ipc_peer_channel(peer);
+        if (util_id_is_none(peer->id) && channel)
+            wire_channel_read_socket(channel, false, ipc_peer_welcome);
+    }
+}
+
 static bool idle(const struct ipc_peer *peer)
 {
     return peer->holds == 0 && peer->listed == 0;

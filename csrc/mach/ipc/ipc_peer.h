@@ -50,6 +50,8 @@ void ipc_peer_hear_bye(struct wire_channel *channel, enum wire_kind kind);
 /* Channel out of an end connected to a peer's listener: makes the lane and says HELLO. On
  * success the end is taken; on failure it is closed. NULL: failed, *ret_error says why. */
 struct wire_channel *ipc_peer_hello(int take_end, struct util_id alias, int *ret_error);
+/* Reads who the unnamed peers are, as far as they have said. May free them. */
+void ipc_peer_meet(void);
 /* The datagram handler for channels. */
 wire_welcome ipc_peer_welcome;
 

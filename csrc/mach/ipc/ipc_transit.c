@@ -313,6 +313,22 @@ static int receive_spill(struct wire_channel *channel, const void *payload, size
     return r;
 }
 
+/* A port of the peer's died. The word may come on one channel before another has been heard to be
+ * the same task's: an unanswered look-up, whose answer was sent before this. */
+static void receive_dead(struct wire_channel *channel, struct util_id id)
+{
+    struct ipc_port *port = ipc_port_find(id);
+    if (!port || port->place != IPC_REMOTE || port->peer != channel->peer) {
+        ipc_peer_meet();
+        port = ipc_port_find(id);
+    }
+    if (!port || port->place != IPC_REMOTE)
+        return;
+    ipc_grants_take(&port->grants, channel->peer);
+    if (port->peer == channel->peer)
+        ipc_port_die(port);
+}
+
 /* CLAIM, RELEASE, LIMIT and DEAD: counts and news about one port. */
 static int receive_count(struct wire_channel *channel, uint16_t kind, const void *payload,
                          size_t size)
@@ -343,10 +359,7 @@ static int receive_count(struct wire_channel *channel, uint16_t kind, const void
         }
         break;
     default: /* WIRE_DEAD */
-        if (port && port->place == IPC_REMOTE)
-            ipc_grants_take(&port->grants, peer);
-        if (theirs)
-            ipc_port_die(port);
+        receive_dead(channel, entry.id);
     }
     if (own) {
         ipc_grant_dropped(port);
