@@ -6,11 +6,18 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008u
 #endif
+#define FS_TMPFS 0x01021994 /* what fstatfs calls a memfd of ordinary pages */
+
+/* A signal undoes a fallocate under way: pieces small enough to get done between two ticks of a
+ * profiler, and smaller still when even they do not. */
+#define RESERVE_PIECE ((uint64_t)2 << 20)
+#define RESERVE_LEAST ((uint64_t)64 << 10)
 
 int os_memfd_new(const char *name)
 {
@@ -20,29 +27,44 @@ int os_memfd_new(const char *name)
     return fd < 0 ? -errno : fd;
 }
 
-int os_memfd_resize(int fd, uint64_t size)
+/* The kernel would send SIGXFSZ. */
+static bool too_large(uint64_t size)
 {
     struct rlimit limit;
-    if (size > INT64_MAX)
+    return size > INT64_MAX || (getrlimit(RLIMIT_FSIZE, &limit) == 0 &&
+                                limit.rlim_cur != RLIM_INFINITY && size > limit.rlim_cur);
+}
+
+int os_memfd_resize(int fd, uint64_t size)
+{
+    if (too_large(size))
         return -EFBIG;
-    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
-        size > limit.rlim_cur)
-        return -EFBIG; /* the kernel would send SIGXFSZ */
     return ftruncate(fd, (off_t)size) < 0 ? -errno : 0;
 }
 
 int os_memfd_reserve(int fd, uint64_t offset, uint64_t size)
 {
-    int r;
-    do {
-        r = fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)size);
-    } while (r < 0 && errno == EINTR);
-    return r < 0 ? -errno : 0;
+    uint64_t piece = RESERVE_PIECE;
+    while (size > 0) {
+        uint64_t part = size < piece ? size : piece;
+        if (fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)part) < 0) {
+            if (errno != EINTR)
+                return -errno;
+            piece = piece / 2 > RESERVE_LEAST ? piece / 2 : RESERVE_LEAST;
+            continue;
+        }
+        offset += part;
+        size -= part;
+    }
+    return 0;
 }
 
 int os_memfd_write(int fd, const void *from, uint64_t size, uint64_t offset)
 {
     const char *at = from;
+    uint64_t end;
+    if (__builtin_add_overflow(offset, size, &end) || too_large(end))
+        return -EFBIG;
     while (size > 0) {
         ssize_t r = pwrite(fd, at, size, (off_t)offset);
         if (r < 0 && errno == EINTR)
@@ -80,10 +102,36 @@ int os_memfd_seal(int fd, int seals)
 int os_memfd_verify(int fd, int seals, uint64_t size_at_least)
 {
     struct stat status;
+    struct statfs filesystem;
     int have = fcntl(fd, F_GET_SEALS);
     if (have < 0 || (have & seals) != seals)
+        return -EBADMSG;
+    /* Huge pages have seals as well, but a mapping of them is longer than was asked for: it would
+     * cover what lies behind it. */
+    if (fstatfs(fd, &filesystem) < 0 || filesystem.f_type != FS_TMPFS)
         return -EBADMSG;
     if (fstat(fd, &status) < 0 || status.st_size < 0 || (uint64_t)status.st_size < size_at_least)
         return -EBADMSG;
     return 0;
+}
+
+bool os_memfd_is_backed(int fd)
+{
+    struct stat status;
+    return fstat(fd, &status) == 0 && status.st_blocks >= (status.st_size + 511) / 512;
+}
+
+int os_memfd_identify(int fd, struct os_memfd_id *ret_id)
+{
+    struct stat status;
+    if (fstat(fd, &status) < 0)
+        return -errno;
+    *ret_id = (struct os_memfd_id){.device = status.st_dev, .inode = status.st_ino};
+    return 0;
+}
+
+bool os_memfd_is(int fd, const struct os_memfd_id *id)
+{
+    struct os_memfd_id now;
+    return os_memfd_identify(fd, &now) == 0 && now.device == id->device && now.inode == id->inode;
 }
