@@ -14,7 +14,6 @@
 /* From this size a region gets an object: below it, copying is no slower than freezing and
  * passing (benchmarks/c/bench_vm_paths), and descriptors are few. */
 #define OBJECT_MIN ((size_t)128 << 10)
-#define OBJECTS_MOST 256 /* the usual soft limit of descriptors is 1,024 */
 
 #ifndef VM_FLAGS_ALIAS_MASK
 #define VM_FLAGS_ALIAS_MASK 0xff000000
@@ -33,21 +32,20 @@ static kern_return_t code_of(int error)
 /* An object of that size, mapped shared and registered. 0 or -errno. With the lock. */
 static int allocate_object(size_t size, uintptr_t *ret_address)
 {
-    uint64_t bytes;
     uintptr_t address;
-    if (vm_map_count(&bytes) >= OBJECTS_MOST)
+    if (!vm_map_has_room(false))
         return -EMFILE;
     int fd = os_memfd_new("machool:region");
     if (fd < 0)
         return fd;
     int r = os_memfd_resize(fd, size);
     if (r == 0)
-        r = vm_map_place(size, fd, true, &address);
+        r = vm_region_place(size, fd, true, &address);
     if (r < 0) {
         close(fd);
         return r;
     }
-    r = vm_map_insert(address, size, fd, VM_REGION_SHARED);
+    r = vm_map_insert(address, size, fd, VM_REGION_SHARED, false);
     if (r < 0)
         munmap((void *)address, size);
     else
@@ -83,10 +81,10 @@ static kern_return_t allocate_fixed(uintptr_t at, size_t size, bool overwrite)
     if (at == 0)
         return KERN_INVALID_ADDRESS;
     vm_map_lock();
-    if (overwrite)
-        vm_map_forget(at, size);
     void *got = mmap((void *)at, size, PROT_READ | PROT_WRITE, flags, -1, 0);
     int error = got == MAP_FAILED ? errno : 0;
+    if (overwrite && error == 0)
+        vm_map_forget(at, size);
     vm_map_unlock();
     if (got != MAP_FAILED && (uintptr_t)got != at) { /* a kernel that knows no NOREPLACE */
         munmap(got, size);
@@ -136,8 +134,11 @@ kern_return_t mach_vm_deallocate(vm_map_t task, mach_vm_address_t address, mach_
     size_t pages = vm_page_round((size_t)end) - start;
     vm_map_lock();
     vm_map_forget(start, pages);
-    (void)munmap((void *)start, pages); /* holes are fine */
     vm_map_unlock();
+    /* Freeing pages takes its time, and needs no lock any more. Holes are fine. A hole in the midst
+     * of a mapping makes two of it, which may be one too many for the kernel. */
+    if (munmap((void *)start, pages) < 0 && errno == ENOMEM)
+        return KERN_RESOURCE_SHORTAGE;
     return KERN_SUCCESS;
 }
 

@@ -1,12 +1,16 @@
 /* See os_maps.h. */
 #include "os/os_maps.h"
 
+#include "os/os_memfd.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -18,9 +22,9 @@ struct procmap_query {
     uint64_t name_address, build_id_address;
 };
 #define QUERY_MAP _IOWR(0x66, 17, struct procmap_query)
-#define MAP_READABLE 1u
-#define MAP_WRITABLE 2u
-#define MAP_IS_SHARED 8u
+#define QUERY_OR_NEXT 0x10u /* the mapping that covers the address, or the next one */
+#define QUERY_PROTECTION 7u /* readable 1, writable 2, executable 4: the values of PROT_ */
+#define QUERY_SHARED 8u
 
 /* Since Linux 6.7; Documentation/admin-guide/mm/pagemap.rst. */
 struct scan_arg {
@@ -40,21 +44,21 @@ struct scan_region {
 #define PAGEMAP_FILE (UINT64_C(1) << 61)
 
 /* The text form, for kernels without the query. */
-static int find_in_text(FILE *maps, uintptr_t address, struct os_mapping *ret_mapping)
+static int next_in_text(FILE *maps, uintptr_t address, struct os_mapping *ret_mapping)
 {
     char line[512];
     while (fgets(line, sizeof line, maps)) {
         struct os_mapping m = {0};
         char perms[5];
-        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %4s %" SCNx64 " %*x:%*x %" SCNu64, &m.start,
-                   &m.end, perms, &m.offset, &m.inode) != 5)
+        unsigned major, minor;
+        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %4s %" SCNx64 " %x:%x %" SCNu64, &m.start,
+                   &m.end, perms, &m.offset, &major, &minor, &m.inode) != 7)
             continue; /* the rest of a long line */
-        if (address < m.start)
-            return -ENOENT;
         if (address >= m.end)
             continue;
-        m.readable = perms[0] == 'r';
-        m.writable = perms[1] == 'w';
+        m.device = makedev(major, minor);
+        m.protection = (perms[0] == 'r' ? PROT_READ : 0) | (perms[1] == 'w' ? PROT_WRITE : 0) |
+                       (perms[2] == 'x' ? PROT_EXEC : 0);
         m.shared = perms[3] == 's';
         *ret_mapping = m;
         return 0;
@@ -62,31 +66,38 @@ static int find_in_text(FILE *maps, uintptr_t address, struct os_mapping *ret_ma
     return -ENOENT;
 }
 
-int os_maps_find(uintptr_t address, struct os_mapping *ret_mapping)
+static int next_by_query(int fd, uintptr_t address, struct os_mapping *ret_mapping)
+{
+    struct procmap_query query = {.size = sizeof query, .flags = QUERY_OR_NEXT, .address = address};
+    if (ioctl(fd, QUERY_MAP, &query) < 0)
+        return -errno;
+    *ret_mapping = (struct os_mapping){.start = query.start,
+                                       .end = query.end,
+                                       .offset = query.offset,
+                                       .device = makedev(query.dev_major, query.dev_minor),
+                                       .inode = query.inode,
+                                       .protection = (int)(query.vma_flags & QUERY_PROTECTION),
+                                       .shared = query.vma_flags & QUERY_SHARED};
+    return 0;
+}
+
+int os_maps_next(uintptr_t address, struct os_mapping *ret_mapping)
 {
     int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
-    struct procmap_query query = {.size = sizeof query, .address = address};
-    int r = ioctl(fd, QUERY_MAP, &query) < 0 ? -errno : 0;
-    if (r == 0)
-        *ret_mapping = (struct os_mapping){.start = query.start,
-                                           .end = query.end,
-                                           .offset = query.offset,
-                                           .inode = query.inode,
-                                           .readable = query.vma_flags & MAP_READABLE,
-                                           .writable = query.vma_flags & MAP_WRITABLE,
-                                           .shared = query.vma_flags & MAP_IS_SHARED};
-    if (r == -ENOTTY || r == -EINVAL) {
-        FILE *maps = fdopen(fd, "r");
-        if (maps) {
-            r = find_in_text(maps, address, ret_mapping);
-            fclose(maps);
-            return r;
-        }
-        r = -ENOMEM;
+    int r = next_by_query(fd, address, ret_mapping);
+    if (r == 0 || r == -ENOENT) {
+        close(fd);
+        return r;
     }
-    close(fd);
+    FILE *maps = fdopen(fd, "r");
+    if (!maps) {
+        close(fd);
+        return -ENOMEM;
+    }
+    r = next_in_text(maps, address, ret_mapping);
+    fclose(maps);
     return r;
 }
 
@@ -133,12 +144,27 @@ bool os_maps_clean(uintptr_t address, size_t size)
     return clean;
 }
 
+/* For sandboxes that forbid process_vm_readv: write() checks addresses as well. */
+static int copy_through_object(void *to, uintptr_t from, size_t size)
+{
+    int fd = os_memfd_new("machool:bounce");
+    if (fd < 0)
+        return fd;
+    int r = os_memfd_write(fd, (const void *)from, size, 0);
+    if (r == 0)
+        r = os_memfd_read(fd, to, size, 0);
+    close(fd);
+    return r;
+}
+
 int os_maps_copy(void *to, uintptr_t from, size_t size)
 {
     while (size > 0) {
         struct iovec local = {.iov_base = to, .iov_len = size};
         struct iovec remote = {.iov_base = (void *)from, .iov_len = size};
         ssize_t r = process_vm_readv(getpid(), &local, 1, &remote, 1, 0);
+        if (r < 0 && (errno == EPERM || errno == ENOSYS))
+            return copy_through_object(to, from, size);
         if (r <= 0)
             return r < 0 ? -errno : -EFAULT;
         to = (char *)to + r;

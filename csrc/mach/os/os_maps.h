@@ -13,18 +13,21 @@
 struct os_mapping {
     uintptr_t start, end;
     uint64_t offset; /* of `start` in its file */
-    uint64_t inode;
-    bool readable, writable, shared;
+    uint64_t device, inode;
+    int protection; /* PROT_ */
+    bool shared;
 };
 
-/* The mapping that covers `address`. 0, -ENOENT when there is none, or another -errno. */
-int os_maps_find(uintptr_t address, struct os_mapping *ret_mapping);
+/* The mapping that covers `address`, or else the first one above. 0, -ENOENT when there is none, or
+ * another -errno: the kernel cannot be asked now. */
+int os_maps_next(uintptr_t address, struct os_mapping *ret_mapping);
 
 /* Whether no page of a private file mapping has been written since it was mapped. False also
  * when the kernel does not tell (a process that may not read its own pagemap). */
 bool os_maps_clean(uintptr_t address, size_t size);
 
-/* Copies memory that may not exist or not be readable. 0 or -EFAULT, never a signal. */
+/* Copies memory that may not exist or not be readable. 0, -EFAULT, or another -errno for want of
+ * something; never a signal. */
 int os_maps_copy(void *to, uintptr_t from, size_t size);
 
 #endif

@@ -4,6 +4,7 @@
 #include "os/os_maps.h"
 #include "os/os_memfd.h"
 #include "vm/vm_map.h"
+#include "vm/vm_region.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,9 +15,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define SEALS (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+#define SMALL_MAX ((uint32_t)16 << 10)  /* up to here data loses its place in the page (S21, S43) */
 #define FORWARD_MIN ((uint32_t)1 << 20) /* received objects from this size keep their descriptor */
-#define FORWARD_MOST 128                /* but no more than this many of them */
 
 static atomic_ullong bytes_copied, bytes_shared;
 
@@ -33,7 +33,8 @@ void vm_copy_deinit(struct vm_copy *copy)
 
 /* ---- copyin ------------------------------------------------------------------------------ */
 
-static int copyin_bytes(uintptr_t address, uint32_t size, struct vm_copy *ret_copy)
+static int copyin_bytes(uintptr_t address, uint32_t size, uint32_t page_offset,
+                        struct vm_copy *ret_copy)
 {
     void *bytes = malloc(size);
     if (!bytes)
@@ -43,7 +44,8 @@ static int copyin_bytes(uintptr_t address, uint32_t size, struct vm_copy *ret_co
         free(bytes);
         return r;
     }
-    *ret_copy = (struct vm_copy){.kind = VM_COPY_BYTES, .size = size, .bytes = bytes, .fd = -1};
+    *ret_copy = (struct vm_copy){
+        .kind = VM_COPY_BYTES, .size = size, .page_offset = page_offset, .bytes = bytes, .fd = -1};
     return 0;
 }
 
@@ -58,7 +60,7 @@ static int copyin_object(uintptr_t address, uint32_t size, uint32_t page_offset,
     if (r == 0)
         r = os_memfd_write(fd, (const void *)address, size, page_offset);
     if (r == 0)
-        r = os_memfd_seal(fd, SEALS);
+        r = os_memfd_seal(fd, VM_REGION_SEALS);
     if (r < 0) {
         close(fd);
         return r;
@@ -82,33 +84,43 @@ static bool tail_is_zero(int fd, uint32_t size)
     return true;
 }
 
-/* A whole region of the layer passes without a copy if it is, or can be made, a snapshot.
- * 0; -EAGAIN: it has to be copied; another -errno: pages cannot be had. With the lock. */
+/* Makes the region's object a snapshot of the region, if it is none yet. 0; -EAGAIN: the region has
+ * to be copied (and may be forgotten by now); another -errno: pages cannot be had. */
+static int make_snapshot(struct vm_region *region)
+{
+    int protection;
+    if (!vm_region_has_fd(region)) {
+        (void)vm_region_privatize(region);
+        vm_map_drop(region);
+        return -EAGAIN;
+    }
+    if (!vm_region_intact(region, &protection) ||
+        (region->state == VM_REGION_FROZEN && !os_maps_clean(region->address, region->size)))
+        return -EAGAIN;
+    /* Pages that were never touched do not exist yet: reading them later must not fail. */
+    int r = vm_region_reserve(region);
+    if (r == 0 && region->state == VM_REGION_SHARED)
+        r = vm_region_freeze(region);
+    if (r == -EBUSY)
+        vm_map_drop(region);
+    return r == 0 || r == -ENOSPC || r == -ENOMEM ? r : -EAGAIN;
+}
+
+/* A whole region of the layer passes without a copy if it is, or can be made, a snapshot. With
+ * `move` it is no longer registered afterwards, and the caller unmaps it. */
 static int share_region(uintptr_t address, uint32_t size, bool move, struct vm_copy *ret_copy)
 {
     struct vm_region *region = vm_map_find(address);
-    bool writable;
-    if (!region || region->size != vm_page_round(size) || !vm_map_intact(region, &writable))
+    if (!region || region->size != vm_page_round(size))
         return -EAGAIN;
-    if (region->state == VM_REGION_SHARED) {
-        int r = vm_map_freeze(region);
-        if (r < 0)
-            return r == -ENOSPC || r == -ENOMEM ? r : -EAGAIN;
-    } else if (!os_maps_clean(address, region->size)) {
-        return -EAGAIN;
-    }
+    int r = make_snapshot(region);
+    if (r < 0)
+        return r;
     if (!tail_is_zero(region->fd, size)) /* looked at once frozen: writers may be about */
         return -EAGAIN;
-    size_t mapped = region->size;
-    int fd;
-    if (move) {
-        fd = vm_map_steal(region);
-        munmap((void *)address, mapped);
-    } else {
-        fd = fcntl(region->fd, F_DUPFD_CLOEXEC, 3);
-        if (fd < 0)
-            return -errno;
-    }
+    int fd = move ? vm_map_steal(region) : fcntl(region->fd, F_DUPFD_CLOEXEC, 3);
+    if (fd < 0)
+        return -errno;
     *ret_copy = (struct vm_copy){.kind = VM_COPY_OBJECT, .size = size, .fd = fd};
     return 0;
 }
@@ -120,26 +132,20 @@ static mach_msg_return_t code_of(int error)
                               : MACH_MSG_VM_KERNEL;
 }
 
-/* `*deallocate` is cleared when the region itself moved: its addresses may be another thread's
- * mapping by now. */
-static int copyin_large(uintptr_t address, uint32_t size, int copy_option, bool *deallocate,
-                        struct vm_copy *ret_copy)
+static int copyin_large(uintptr_t address, uint32_t size, uint32_t page_offset, bool may_share,
+                        bool move, struct vm_copy *ret_copy)
 {
-    vm_map_lock();
-    int r = copy_option == MACH_MSG_PHYSICAL_COPY && !*deallocate
-                ? -EAGAIN
-                : share_region(address, size, *deallocate, ret_copy);
-    vm_map_unlock();
-    if (r == 0) {
-        *deallocate = false;
-        atomic_fetch_add(&bytes_shared, size);
-        return 0;
+    int r = -EAGAIN;
+    if (may_share) {
+        vm_map_lock();
+        r = share_region(address, size, move, ret_copy);
+        vm_map_unlock();
     }
+    if (r == 0)
+        atomic_fetch_add(&bytes_shared, size);
     if (r != -EAGAIN)
         return r;
-    bool keeps_offset = copy_option == MACH_MSG_VIRTUAL_COPY || *deallocate;
-    uint32_t offset = keeps_offset ? (uint32_t)(address - vm_page_trunc(address)) : 0;
-    r = copyin_object(address, size, offset, ret_copy);
+    r = copyin_object(address, size, page_offset, ret_copy);
     if (r == 0)
         atomic_fetch_add(&bytes_copied, size);
     return r;
@@ -155,9 +161,12 @@ mach_msg_return_t vm_copyin(vm_address_t address, vm_size_t size, int copy_optio
     if (size > UINT32_MAX || __builtin_add_overflow(address, size, &end) ||
         end > UINTPTR_MAX - vm_page_size)
         return MACH_SEND_INVALID_MEMORY;
+    /* Lazily copied in Mach's terms: such data stays where it is in its page (S22, S44). */
+    bool lazy = size > SMALL_MAX && (copy_option == MACH_MSG_VIRTUAL_COPY || deallocate);
+    uint32_t page_offset = lazy ? (uint32_t)(address - vm_page_trunc(address)) : 0;
     int r = size <= VM_COPY_BYTES_MAX
-                ? copyin_bytes(address, (uint32_t)size, ret_copy)
-                : copyin_large(address, (uint32_t)size, copy_option, &deallocate, ret_copy);
+                ? copyin_bytes(address, (uint32_t)size, page_offset, ret_copy)
+                : copyin_large(address, (uint32_t)size, page_offset, lazy, deallocate, ret_copy);
     if (r == 0 && deallocate)
         (void)vm_deallocate(mach_task_self_, address, size);
     return code_of(r);
@@ -167,12 +176,12 @@ mach_msg_return_t vm_copyin(vm_address_t address, vm_size_t size, int copy_optio
 
 static int copyout_bytes(const struct vm_copy *copy, vm_address_t *ret_address)
 {
-    void *at = mmap(NULL, vm_page_round(copy->size), PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *at = mmap(NULL, vm_page_round((size_t)copy->page_offset + copy->size),
+                    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (at == MAP_FAILED)
         return -errno;
-    memcpy(at, copy->bytes, copy->size);
-    *ret_address = (vm_address_t)at;
+    memcpy(at + copy->page_offset, copy->bytes, copy->size);
+    *ret_address = (vm_address_t)at + copy->page_offset;
     return 0;
 }
 
@@ -181,14 +190,15 @@ static int copyout_object(struct vm_copy *copy, vm_address_t *ret_address)
 {
     uintptr_t at;
     size_t size = vm_page_round((size_t)copy->page_offset + copy->size);
-    int r = vm_map_place(size, copy->fd, false, &at);
+    /* Again: a program that closes what is not its own may have another file there by now. */
+    int r = os_memfd_verify(copy->fd, VM_REGION_SEALS, (uint64_t)copy->page_offset + copy->size);
+    if (r == 0)
+        r = vm_region_place(size, copy->fd, false, &at);
     if (r < 0)
         return r;
-    uint64_t bytes;
     vm_map_lock();
-    if (copy->size >= FORWARD_MIN && copy->page_offset == 0 &&
-        vm_map_count(&bytes) < FORWARD_MOST) {
-        (void)vm_map_insert(at, size, copy->fd, VM_REGION_FROZEN);
+    if (copy->size >= FORWARD_MIN && copy->page_offset == 0 && vm_map_has_room(true)) {
+        (void)vm_map_insert(at, size, copy->fd, VM_REGION_FROZEN, true);
         copy->kind = VM_COPY_NONE; /* the descriptor is the registry's */
     }
     vm_map_unlock();
@@ -212,13 +222,12 @@ int vm_copyout(struct vm_copy *take_copy, vm_address_t *ret_address)
 
 int vm_copy_adopt(int take_fd, uint32_t size, uint32_t page_offset, struct vm_copy *ret_copy)
 {
-    int r = page_offset >= vm_page_size
-                ? -EBADMSG
-                : os_memfd_verify(take_fd, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW,
-                                  (uint64_t)page_offset + size);
-    if (r < 0) {
+    uint64_t end = (uint64_t)page_offset + size;
+    /* Pages that are missing would be ours to find, at the moment of a touch. */
+    if (page_offset >= vm_page_size || os_memfd_verify(take_fd, VM_REGION_SEALS, end) < 0 ||
+        !os_memfd_is_backed(take_fd)) {
         close(take_fd);
-        return r;
+        return -EBADMSG;
     }
     *ret_copy = (struct vm_copy){
         .kind = VM_COPY_OBJECT, .size = size, .page_offset = page_offset, .fd = take_fd};

@@ -1,20 +1,15 @@
 /* See vm_map.h. */
 #include "vm/vm_map.h"
 
-#include "os/os_maps.h"
-#include "os/os_memfd.h"
-
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
-#define HUGE_SIZE ((size_t)2 << 20)
-#define SEALS (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+#define MOST 256          /* regions */
+#define MOST_RECEIVED 128 /* regions, when one more would be a received one */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -22,16 +17,6 @@ static struct { /* sorted by address; regions never overlap */
     struct vm_region *list;
     size_t used, size;
 } regions;
-
-size_t vm_page_trunc(uintptr_t address)
-{
-    return address & ~((size_t)sysconf(_SC_PAGESIZE) - 1);
-}
-
-size_t vm_page_round(size_t size)
-{
-    return vm_page_trunc(size + (size_t)sysconf(_SC_PAGESIZE) - 1);
-}
 
 void vm_map_lock(void)
 {
@@ -69,31 +54,41 @@ static void remove_at(size_t at)
     memmove(&regions.list[at], &regions.list[at + 1], (regions.used - at) * sizeof *regions.list);
 }
 
-int vm_map_insert(uintptr_t address, size_t size, int take_fd, enum vm_region_state state)
+static int grow(void)
 {
-    struct stat status;
-    int r = fstat(take_fd, &status) < 0 ? -errno : 0;
+    size_t grown = regions.size ? regions.size * 2 : 16;
+    struct vm_region *list = realloc(regions.list, grown * sizeof *list);
+    if (!list)
+        return -ENOMEM;
+    regions.list = list;
+    regions.size = grown;
+    return 0;
+}
+
+int vm_map_insert(uintptr_t address, size_t size, int take_fd, enum vm_region_state state,
+                  bool reserved)
+{
+    struct vm_region region = {
+        .address = address, .size = size, .fd = take_fd, .state = state, .reserved = reserved};
+    int r = os_memfd_identify(take_fd, &region.id);
     vm_map_forget(address, size); /* what was there was unmapped behind our back */
-    if (r == 0 && regions.used == regions.size) {
-        size_t grown = regions.size ? regions.size * 2 : 16;
-        struct vm_region *list = realloc(regions.list, grown * sizeof *list);
-        if (list) {
-            regions.list = list;
-            regions.size = grown;
-        } else {
-            r = -ENOMEM;
-        }
-    }
+    if (r == 0 && regions.used == regions.size)
+        r = grow();
     if (r < 0) {
         close(take_fd);
         return r;
     }
     size_t at = lower_bound(address);
     memmove(&regions.list[at + 1], &regions.list[at], (regions.used - at) * sizeof *regions.list);
-    regions.list[at] = (struct vm_region){
-        .address = address, .size = size, .fd = take_fd, .inode = status.st_ino, .state = state};
+    regions.list[at] = region;
     regions.used++;
     return 0;
+}
+
+void vm_map_drop(struct vm_region *region)
+{
+    vm_region_close(region);
+    remove_at((size_t)(region - regions.list));
 }
 
 int vm_map_steal(struct vm_region *region)
@@ -103,85 +98,39 @@ int vm_map_steal(struct vm_region *region)
     return fd;
 }
 
-/* What remains of a partly unmapped SHARED region, as private memory over the sealed object. */
-static void privatize(const struct vm_region *region, uintptr_t from, uintptr_t to)
-{
-    if (from >= to || region->state != VM_REGION_SHARED)
-        return;
-    (void)mmap((void *)from, to - from, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, region->fd,
-               (off_t)(from - region->address));
-}
-
 void vm_map_forget(uintptr_t address, size_t size)
 {
     uintptr_t end = address + size;
     size_t at = lower_bound(address);
     while (at < regions.used && regions.list[at].address < end) {
-        struct vm_region region = regions.list[at];
-        bool writable;
-        if (vm_map_intact(&region, &writable)) {
-            privatize(&region, region.address, address);
-            privatize(&region, end, region.address + region.size);
-        }
-        close(region.fd);
-        remove_at(at);
+        struct vm_region *region = &regions.list[at];
+        bool whole = region->address >= address && region->address + region->size <= end;
+        if (!whole && region->state == VM_REGION_SHARED)
+            (void)vm_region_privatize(region);
+        vm_map_drop(region);
     }
-}
-
-bool vm_map_intact(const struct vm_region *region, bool *ret_writable)
-{
-    struct os_mapping m;
-    if (os_maps_find(region->address, &m) < 0)
-        return false;
-    *ret_writable = m.writable;
-    return m.inode == region->inode && m.readable && m.start <= region->address &&
-           m.offset + (region->address - m.start) == 0 && m.end >= region->address + region->size &&
-           m.shared == (region->state == VM_REGION_SHARED);
-}
-
-/* Maps the object over its range again, shared or privately. */
-static int remap(const struct vm_region *region, int protection, int flags)
-{
-    void *at = mmap((void *)region->address, region->size, protection, flags | MAP_FIXED,
-                    region->fd, 0);
-    return at == MAP_FAILED ? -errno : 0;
-}
-
-int vm_map_freeze(struct vm_region *region)
-{
-    bool writable;
-    if (!vm_map_intact(region, &writable))
-        return -EFAULT;
-    int protection = PROT_READ | (writable ? PROT_WRITE : 0);
-    /* Pages that were never touched do not exist yet: reading them later must not fail. */
-    int r = os_memfd_reserve(region->fd, 0, region->size);
-    if (r == 0)
-        r = remap(region, protection, MAP_PRIVATE);
-    if (r < 0)
-        return r;
-    r = os_memfd_seal(region->fd, SEALS);
-    if (r < 0) { /* somebody else maps it shared: as it was */
-        (void)remap(region, protection, MAP_SHARED);
-        return r;
-    }
-    region->state = VM_REGION_FROZEN;
-    return 0;
 }
 
 void vm_map_freeze_all(void)
 {
     for (size_t i = 0; i < regions.used;) {
         struct vm_region *region = &regions.list[i];
-        bool writable;
-        if (region->state == VM_REGION_SHARED && vm_map_freeze(region) < 0) {
-            /* No pages to reserve, or the kernel refused: private all the same, and forgotten. */
-            if (vm_map_intact(region, &writable))
-                (void)remap(region, PROT_READ | (writable ? PROT_WRITE : 0), MAP_PRIVATE);
-            close(vm_map_steal(region));
-            continue;
-        }
-        i++;
+        /* Pages are not reserved: one that was never touched need not exist for a fork. */
+        if (region->state == VM_REGION_SHARED && vm_region_freeze(region) < 0 &&
+            vm_region_privatize(region) == 0)
+            vm_map_drop(region);
+        else
+            i++;
     }
+}
+
+bool vm_map_has_room(bool received)
+{
+    size_t most = received ? MOST_RECEIVED : MOST;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / 4 < most)
+        most = (size_t)limit.rlim_cur / 4;
+    return regions.used < most;
 }
 
 size_t vm_map_count(uint64_t *ret_bytes)
@@ -191,35 +140,4 @@ size_t vm_map_count(uint64_t *ret_bytes)
         bytes += regions.list[i].size;
     *ret_bytes = bytes;
     return regions.used;
-}
-
-/* An unused range of `size` bytes aligned to 2 MiB, reserved. */
-static char *reserve_aligned(size_t size)
-{
-    char *at = mmap(NULL, size + HUGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                    -1, 0);
-    if (at == MAP_FAILED)
-        return NULL;
-    size_t skip = (HUGE_SIZE - ((uintptr_t)at & (HUGE_SIZE - 1))) & (HUGE_SIZE - 1);
-    if (skip)
-        munmap(at, skip);
-    munmap(at + skip + size, HUGE_SIZE - skip);
-    return at + skip;
-}
-
-int vm_map_place(size_t size, int borrow_fd, bool shared, uintptr_t *ret_address)
-{
-    char *hint = size >= HUGE_SIZE ? reserve_aligned(size) : NULL;
-    int flags = (shared ? MAP_SHARED : MAP_PRIVATE) | MAP_NORESERVE | (hint ? MAP_FIXED : 0);
-    void *at = mmap(hint, size, PROT_READ | PROT_WRITE, flags, borrow_fd, 0);
-    if (at == MAP_FAILED) {
-        int r = -errno;
-        if (hint)
-            munmap(hint, size);
-        return r;
-    }
-    if (size >= HUGE_SIZE)
-        (void)madvise(at, size, MADV_HUGEPAGE); /* where the kernel allows it for shmem */
-    *ret_address = (uintptr_t)at;
-    return 0;
 }

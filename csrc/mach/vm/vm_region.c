@@ -1,0 +1,153 @@
+/* See vm_region.h. */
+#include "vm/vm_region.h"
+
+#include "os/os_maps.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define HUGE_SIZE ((size_t)2 << 20)
+
+size_t vm_page_trunc(uintptr_t address)
+{
+    return address & ~((size_t)sysconf(_SC_PAGESIZE) - 1);
+}
+
+size_t vm_page_round(size_t size)
+{
+    return vm_page_trunc(size + (size_t)sysconf(_SC_PAGESIZE) - 1);
+}
+
+bool vm_region_has_fd(const struct vm_region *region)
+{
+    return os_memfd_is(region->fd, &region->id);
+}
+
+void vm_region_close(struct vm_region *region)
+{
+    if (vm_region_has_fd(region))
+        close(region->fd);
+    region->fd = -1;
+}
+
+/* Whether a mapping shows the object at the place where the region has it. */
+static bool is_piece(const struct vm_region *region, const struct os_mapping *m)
+{
+    return m->device == region->id.device && m->inode == region->id.inode &&
+           m->start - m->offset == region->address;
+}
+
+bool vm_region_intact(const struct vm_region *region, int *ret_protection)
+{
+    struct os_mapping m;
+    if (os_maps_next(region->address, &m) < 0 || m.start > region->address ||
+        m.end < region->address + region->size)
+        return false;
+    *ret_protection = m.protection;
+    return is_piece(region, &m) && m.protection & PROT_READ &&
+           m.shared == (region->state == VM_REGION_SHARED);
+}
+
+int vm_region_reserve(struct vm_region *region)
+{
+    if (region->reserved)
+        return 0;
+    int r = os_memfd_reserve(region->fd, 0, region->size);
+    if (r == 0)
+        region->reserved = true;
+    return r;
+}
+
+/* Maps a part of the object over its place again, but privately. */
+static int remap(const struct vm_region *region, uintptr_t start, uintptr_t end, int protection)
+{
+    void *at = mmap((void *)start, end - start, protection, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE,
+                    region->fd, (off_t)(start - region->address));
+    return at == MAP_FAILED ? -errno : 0;
+}
+
+int vm_region_freeze(struct vm_region *region)
+{
+    int protection;
+    if (!vm_region_has_fd(region) || !vm_region_intact(region, &protection) ||
+        remap(region, region->address, region->address + region->size, protection) < 0)
+        return -EAGAIN;
+    /* Never back to shared: what other threads have written since would be lost. */
+    if (os_memfd_seal(region->fd, VM_REGION_SEALS) < 0)
+        return -EBUSY;
+    region->state = VM_REGION_FROZEN;
+    return 0;
+}
+
+/* Private memory with the same contents in place of a shared mapping whose object can no longer be
+ * reached. Unlike a remap this is no single instant: a writer beside it may lose what it writes. */
+static int replace(uintptr_t start, uintptr_t end, int protection)
+{
+    size_t size = end - start;
+    void *copy = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (copy == MAP_FAILED)
+        return -errno;
+    int r = protection & PROT_READ ? 0 : mprotect((void *)start, size, PROT_READ);
+    if (r == 0)
+        memcpy(copy, (void *)start, size);
+    if (r < 0 || mprotect(copy, size, protection) < 0 ||
+        mremap(copy, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, (void *)start) == MAP_FAILED) {
+        r = -errno;
+        munmap(copy, size);
+    }
+    return r;
+}
+
+int vm_region_privatize(const struct vm_region *region)
+{
+    bool reachable = vm_region_has_fd(region);
+    uintptr_t end = region->address + region->size;
+    struct os_mapping m;
+    int r = 0;
+    for (uintptr_t at = region->address; r == 0 && at < end; at = m.end) {
+        r = os_maps_next(at, &m);
+        if (r == -ENOENT || (r == 0 && m.start >= end))
+            return 0;
+        if (r < 0 || !m.shared || !is_piece(region, &m))
+            continue;
+        uintptr_t start = m.start > at ? m.start : at;
+        uintptr_t stop = m.end < end ? m.end : end;
+        r = reachable ? remap(region, start, stop, m.protection)
+                      : replace(start, stop, m.protection);
+    }
+    return r;
+}
+
+/* An unused range of `size` bytes aligned to 2 MiB, reserved. */
+static char *reserve_aligned(size_t size)
+{
+    char *at = mmap(NULL, size + HUGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                    -1, 0);
+    if (at == MAP_FAILED)
+        return NULL;
+    size_t skip = (HUGE_SIZE - ((uintptr_t)at & (HUGE_SIZE - 1))) & (HUGE_SIZE - 1);
+    if (skip)
+        munmap(at, skip);
+    munmap(at + skip + size, HUGE_SIZE - skip);
+    return at + skip;
+}
+
+int vm_region_place(size_t size, int borrow_fd, bool shared, uintptr_t *ret_address)
+{
+    char *hint = size >= HUGE_SIZE ? reserve_aligned(size) : NULL;
+    int flags = (shared ? MAP_SHARED : MAP_PRIVATE) | MAP_NORESERVE | (hint ? MAP_FIXED : 0);
+    void *at = mmap(hint, size, PROT_READ | PROT_WRITE, flags, borrow_fd, 0);
+    if (at == MAP_FAILED) {
+        int r = -errno;
+        if (hint)
+            munmap(hint, size);
+        return r;
+    }
+    if (size >= HUGE_SIZE)
+        (void)madvise(at, size, MADV_HUGEPAGE); /* where the kernel allows it for shmem */
+    *ret_address = (uintptr_t)at;
+    return 0;
+}

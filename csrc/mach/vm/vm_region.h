@@ -1,0 +1,65 @@
+/* A region: a range of this task's memory that is backed by an object of its own.
+ *
+ * Only such memory has a struct vm_region; everything else (small regions, the program's own malloc
+ * and mmap, a region of which a part went) is legal wherever an address is taken and is copied.
+ * States:
+ *
+ *   SHARED   made by vm_allocate: MAP_SHARED over our memfd. Zero-filled, mutable.
+ *   FROZEN   the same range remapped MAP_PRIVATE, and the object sealed: what the object holds is
+ *            a snapshot for ever; what this task writes later lives in private pages beside it.
+ *            A received region is born FROZEN. `reserved`: its pages have all been allocated.
+ *
+ * Freezing is remap, then seal (the other order is EBUSY); the remap is the instant of the
+ * snapshot. A frozen region whose pages are all clean can be sent again in O(1).
+ *
+ * Nothing here is believed without asking the kernel: a program may have unmapped, split or
+ * protected the range, or closed the descriptor and opened a file of its own under that number.
+ *
+ * Regions live in the registry (vm_map.h) and are under its lock. */
+#ifndef MACHOOL_VM_REGION_H
+#define MACHOOL_VM_REGION_H
+
+#include "os/os_memfd.h"
+
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What an object must bear before it is anybody's snapshot. */
+#define VM_REGION_SEALS (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+
+enum vm_region_state { VM_REGION_SHARED, VM_REGION_FROZEN };
+
+struct vm_region {
+    uintptr_t address;
+    size_t size; /* whole pages */
+    int fd;      /* owned, as long as it is `id` */
+    struct os_memfd_id id;
+    enum vm_region_state state;
+    bool reserved;
+};
+
+/* Whether the descriptor is still the region's. */
+bool vm_region_has_fd(const struct vm_region *region);
+/* Closes it, unless the number has become something else. */
+void vm_region_close(struct vm_region *region);
+/* Whether the whole range is one readable mapping of the object, in the way the state says. */
+bool vm_region_intact(const struct vm_region *region, int *ret_protection);
+/* Allocates what pages of the object are missing. 0, -ENOSPC or -ENOMEM. */
+int vm_region_reserve(struct vm_region *region);
+/* SHARED becomes FROZEN. 0; -EAGAIN with the region as it was; -EBUSY: private memory from now on,
+ * but its object cannot be sealed, since somebody else maps it: to be forgotten. */
+int vm_region_freeze(struct vm_region *region);
+/* What is left of a SHARED region that is no longer whole becomes private memory. 0, or -errno:
+ * the kernel cannot be asked now, or has no memory. */
+int vm_region_privatize(const struct vm_region *region);
+
+/* Maps `size` bytes (whole pages) of an object at a place of the kernel's choice, readable and
+ * writable, aligned to 2 MiB if it is that large. 0 or -errno. Needs no lock. */
+int vm_region_place(size_t size, int borrow_fd, bool shared, uintptr_t *ret_address);
+
+size_t vm_page_round(size_t size);
+size_t vm_page_trunc(uintptr_t address);
+
+#endif
