@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <mach/vm_page_size.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -133,6 +134,9 @@ static int decode_descriptor(struct ipc_peer *peer, const struct wire_descriptor
         decode_right(peer, &wire->right, fds, next_fd, &d->right);
         return 0;
     case WIRE_DESCRIPTOR_BYTES: /* make_room has made room */
+        if (wire->page_offset >= vm_page_size)
+            return -EBADMSG;
+        d->memory.page_offset = wire->page_offset;
         memcpy(d->memory.bytes, *ool, wire->size);
         *ool += wire_padded(wire->size);
         return 0;

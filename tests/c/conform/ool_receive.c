@@ -165,10 +165,9 @@ TEST_BOTH_WAYS(S43_physical_and_kept_starts_a_page)
     kit_free(memory, size + vm_page_size);
 }
 
-TEST_BOTH_WAYS(S44_large_virtual_data_keeps_its_offset)
+static void large_data_keeps_its_offset(struct way *way, size_t size)
 {
     const size_t offsets[] = {0, 1, 17, 1000, vm_page_size - 1};
-    const size_t size = 1 << 20;
     for (unsigned i = 0; i < 5 * 3; i++) {
         struct seen seen;
         char *memory = kit_allocate(size + 2 * vm_page_size);
@@ -185,6 +184,13 @@ TEST_BOTH_WAYS(S44_large_virtual_data_keeps_its_offset)
         ASSERT(seen.region[0].freed);
         kit_free(memory, size + 2 * vm_page_size);
     }
+}
+
+TEST_BOTH_WAYS(S44_large_virtual_data_keeps_its_offset)
+{
+    const size_t sizes[] = {33 << 10, 64 << 10, 100 << 10, 1 << 20}; /* all above S21's limits */
+    for (unsigned i = 0; i < 4; i++)
+        large_data_keeps_its_offset(way, sizes[i]);
 }
 
 TEST_BOTH_WAYS(S45_edges_are_zero)
