@@ -172,10 +172,8 @@ static int receive_answer(Client *self, struct incoming *in, mach_port_name_t re
                           int64_t deadline)
 {
     for (;;) {
-        int64_t left = deadline < 0 ? -1 : deadline - monotonic_ms();
+        int64_t left = milliseconds_left(deadline);
         bool slice = !once && (left < 0 || left > LOOK_MS);
-        if (deadline >= 0 && left < 0)
-            left = 0;
         int r = incoming_receive(in, reply, slice ? LOOK_MS : left);
         if (r != MACH_RCV_TIMED_OUT || !slice)
             return r;
@@ -222,7 +220,7 @@ static PyObject *client_request(PyObject *object, PyTypeObject *defining, PyObje
                                                     : common(state, self, values, &milliseconds);
     if (!out)
         return NULL;
-    int64_t deadline = milliseconds < 0 ? -1 : monotonic_ms() + milliseconds;
+    int64_t deadline = deadline_after(milliseconds);
     mach_port_name_t reply = atomic_exchange(&self->spare, MACH_PORT_NULL);
     if (!reply)
         reply = new_port(state);

@@ -24,11 +24,33 @@
 #include <stdint.h>
 #include <time.h>
 
-static inline int64_t monotonic_ms(void)
+static inline int64_t monotonic_us(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* The moment (us) so many milliseconds from now; -1: never. */
+static inline int64_t deadline_after(int64_t milliseconds)
+{
+    return milliseconds < 0 ? -1 : monotonic_us() + milliseconds * 1000;
+}
+
+/* Milliseconds until then, rounded up so that nothing ends early; -1: for ever. */
+static inline int64_t milliseconds_left(int64_t deadline)
+{
+    int64_t left = deadline < 0 ? -1000 : deadline - monotonic_us();
+    return deadline < 0 ? -1 : left > 0 ? (left + 999) / 1000 : 0;
+}
+
+/* A signal that comes after the last look for signals, but before the thread sleeps, interrupts
+ * nothing. So the first sleep after any work is short, and signals are looked for once more. */
+#define FIRST_SLEEP 50 /* ms */
+
+static inline int64_t next_sleep(int64_t left, bool first)
+{
+    return first && (left < 0 || left > FIRST_SLEEP) ? FIRST_SLEEP : left;
 }
 
 /* ---- module.c ---------------------------------------------------------------------------- */

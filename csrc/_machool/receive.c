@@ -22,37 +22,46 @@ static bool grow(struct incoming *in, mach_msg_size_t size)
     return true;
 }
 
+/* One attempt, of at most so many milliseconds (-1: for ever), with the GIL released. */
+static mach_msg_return_t receive_once(struct incoming *in, mach_port_name_t name, int64_t sleep)
+{
+    mach_msg_option_t option = MACH_RCV_MSG | MACH_RCV_LARGE | MACH_RCV_INTERRUPT | TRAILER_OPTION;
+    mach_msg_return_t mr;
+    if (sleep >= 0)
+        option |= MACH_RCV_TIMEOUT;
+    Py_BEGIN_ALLOW_THREADS
+    mr = mach_msg(in->message, option, 0, in->size, name, sleep > 0 ? (mach_msg_timeout_t)sleep : 0,
+                  MACH_PORT_NULL);
+    Py_END_ALLOW_THREADS
+    return mr;
+}
+
 int incoming_receive(struct incoming *in, mach_port_name_t name, int64_t milliseconds)
 {
-    int64_t deadline = milliseconds < 0 ? 0 : monotonic_ms() + milliseconds;
-    mach_msg_option_t option = MACH_RCV_MSG | MACH_RCV_LARGE | MACH_RCV_INTERRUPT | TRAILER_OPTION;
+    int64_t deadline = deadline_after(milliseconds);
+    bool first = true, again = true;
+    mach_msg_return_t mr = MACH_MSG_SUCCESS;
     *in = (struct incoming){0};
-    if (milliseconds >= 0)
-        option |= MACH_RCV_TIMEOUT;
     if (!grow(in, FIRST_SIZE))
         return -1;
-    for (;;) {
-        int64_t left = milliseconds < 0 ? 0 : deadline - monotonic_ms();
-        mach_msg_return_t mr;
-        Py_BEGIN_ALLOW_THREADS
-        mr = mach_msg(in->message, option, 0, in->size, name,
-                      left > 0 ? (mach_msg_timeout_t)left : 0, MACH_PORT_NULL);
-        Py_END_ALLOW_THREADS
-        if (mr == MACH_MSG_SUCCESS)
-            return MACH_MSG_SUCCESS;
-        bool again = mr == MACH_RCV_INTERRUPTED ? PyErr_CheckSignals() == 0
-                     : mr == MACH_RCV_TOO_LARGE
-                         ? grow(in, in->message->msgh_size + (mach_msg_size_t)MAX_TRAILER_SIZE)
-                         : false;
-        if (again)
-            continue;
-        /* Short of address space for a part: the rest has arrived (S58). */
-        if ((mr & ~MACH_MSG_MASK) == MACH_RCV_BODY_ERROR && !(mr & MACH_MSG_IPC_KERNEL))
-            return MACH_MSG_SUCCESS;
-        free(in->message);
-        in->message = NULL;
-        return PyErr_Occurred() ? -1 : mr;
+    while (again) {
+        int64_t left = milliseconds_left(deadline), sleep = next_sleep(left, first);
+        mr = receive_once(in, name, sleep);
+        if (mr == MACH_RCV_INTERRUPTED || (mr == MACH_RCV_TIMED_OUT && sleep != left)) {
+            first = mr == MACH_RCV_INTERRUPTED; /* a handler may run now: that is work */
+            again = PyErr_CheckSignals() == 0;
+        } else {
+            again = mr == MACH_RCV_TOO_LARGE &&
+                    grow(in, in->message->msgh_size + (mach_msg_size_t)MAX_TRAILER_SIZE);
+        }
     }
+    /* Short of address space for a part: the rest has arrived (S58). */
+    if (mr == MACH_MSG_SUCCESS ||
+        ((mr & ~MACH_MSG_MASK) == MACH_RCV_BODY_ERROR && !(mr & MACH_MSG_IPC_KERNEL)))
+        return MACH_MSG_SUCCESS;
+    free(in->message);
+    in->message = NULL;
+    return PyErr_Occurred() ? -1 : mr;
 }
 
 void incoming_free(struct incoming *in)

@@ -253,21 +253,34 @@ struct outgoing *outgoing_new(struct state *state, const struct contents *conten
     return out;
 }
 
-/* What a failed send handed back (S126) is released: memory that mach_msg_destroy would leak
- * because it came back as a physical copy (S63), then all rights, and the reply right. */
+/* Memory that a failed send handed back (S126) is released, and the descriptors name the memory to
+ * be sent again. Never left to mach_msg_destroy: it leaks what came back as a physical copy (S63). */
+static void restore_parts(struct outgoing *out)
+{
+    char *at = (char *)(out->header + 1) + sizeof(mach_msg_body_t);
+    for (Py_ssize_t i = 0; i < out->part_count; i++) {
+        const struct part *part = &out->parts[i];
+        mach_msg_ool_descriptor_t descriptor;
+        memcpy(&descriptor, at, sizeof descriptor);
+        if (descriptor.size)
+            (void)vm_deallocate(mach_task_self(), (vm_address_t)descriptor.address,
+                                descriptor.size);
+        descriptor.address = part->region ? (void *)part->region->address : part->view.buf;
+        descriptor.size = (mach_msg_size_t)(part->region ? part->region->size : part->view.len);
+        descriptor.deallocate = false;
+        memcpy(at, &descriptor, sizeof descriptor);
+        at += sizeof descriptor;
+    }
+}
+
+/* What a failed send handed back is released: all rights, and the reply right. The memory is the
+ * caller's own (restore_parts). */
 static void release_pseudo(struct outgoing *out, mach_port_name_t *keep_remote)
 {
     mach_msg_header_t *header = out->header;
     if (header->msgh_bits & MACH_MSGH_BITS_COMPLEX) {
-        char *at = (char *)(header + 1) + sizeof(mach_msg_body_t);
-        for (Py_ssize_t i = 0; i < out->part_count; i++) {
-            mach_msg_ool_descriptor_t descriptor;
-            memcpy(&descriptor, at, sizeof descriptor);
-            if (!descriptor.deallocate && descriptor.size)
-                (void)vm_deallocate(mach_task_self(), (vm_address_t)descriptor.address,
-                                    descriptor.size);
-            at += sizeof descriptor;
-        }
+        char *at = (char *)(header + 1) + sizeof(mach_msg_body_t) +
+                   (size_t)out->part_count * sizeof(mach_msg_ool_descriptor_t);
         for (Py_ssize_t i = 0; i < out->port_count; i++) { /* ours again, under a new name */
             mach_msg_port_descriptor_t descriptor;
             memcpy(&descriptor, at, sizeof descriptor);
@@ -293,23 +306,34 @@ static bool handed_back(mach_msg_return_t mr)
     return mr == MACH_SEND_TIMED_OUT || mr == MACH_SEND_INTERRUPTED || mr == MACH_SEND_NO_BUFFER;
 }
 
+/* One attempt, of at most so many milliseconds (-1: for ever), with the GIL released. */
+static mach_msg_return_t send_once(struct outgoing *out, int64_t sleep)
+{
+    mach_msg_option_t option = MACH_SEND_MSG | MACH_SEND_INTERRUPT;
+    mach_msg_return_t mr;
+    if (sleep >= 0)
+        option |= MACH_SEND_TIMEOUT;
+    Py_BEGIN_ALLOW_THREADS
+    mr = mach_msg(out->header, option, out->size, 0, MACH_PORT_NULL,
+                  sleep > 0 ? (mach_msg_timeout_t)sleep : 0, MACH_PORT_NULL);
+    if (handed_back(mr))
+        restore_parts(out);
+    Py_END_ALLOW_THREADS
+    return mr;
+}
+
 bool outgoing_send(struct state *state, struct outgoing *out, int64_t milliseconds,
                    mach_port_name_t *keep_remote)
 {
-    int64_t deadline = milliseconds < 0 ? 0 : monotonic_ms() + milliseconds;
-    mach_msg_return_t mr;
-    for (;;) {
-        int64_t left = milliseconds < 0 ? 0 : deadline - monotonic_ms();
-        mach_msg_option_t option = MACH_SEND_MSG | MACH_SEND_INTERRUPT;
-        if (milliseconds >= 0)
-            option |= MACH_SEND_TIMEOUT;
-        Py_BEGIN_ALLOW_THREADS
-        mr = mach_msg(out->header, option, out->size, 0, MACH_PORT_NULL,
-                      left > 0 ? (mach_msg_timeout_t)left : 0, MACH_PORT_NULL);
-        Py_END_ALLOW_THREADS
-        if (mr != MACH_SEND_INTERRUPTED)
-            break;
-        if (PyErr_CheckSignals() < 0) {
+    int64_t deadline = deadline_after(milliseconds);
+    bool first = true, again = true;
+    mach_msg_return_t mr = MACH_MSG_SUCCESS;
+    while (again) {
+        int64_t left = milliseconds_left(deadline), sleep = next_sleep(left, first);
+        mr = send_once(out, sleep);
+        again = mr == MACH_SEND_INTERRUPTED || (mr == MACH_SEND_TIMED_OUT && sleep != left);
+        first = mr == MACH_SEND_INTERRUPTED; /* a handler may run now: that is work */
+        if (again && PyErr_CheckSignals() < 0) {
             release_pseudo(out, keep_remote);
             return false;
         }
