@@ -41,8 +41,12 @@ static int uids_of(PyObject *sequence, uid_t *uids, int most)
     if (!tuple)
         return -1;
     Py_ssize_t count = PyTuple_Size(tuple);
-    for (Py_ssize_t i = 0; i < count && i < most; i++)
-        uids[i] = (uid_t)PyLong_AsUnsignedLong(PyTuple_GetItem(tuple, i));
+    for (Py_ssize_t i = 0; i < count && i < most && !PyErr_Occurred(); i++) {
+        unsigned long uid = PyLong_AsUnsignedLong(PyTuple_GetItem(tuple, i));
+        uids[i] = (uid_t)uid;
+        if (uids[i] != uid && !PyErr_Occurred())
+            PyErr_SetString(PyExc_OverflowError, "a uid has 32 bits");
+    }
     Py_DECREF(tuple);
     if (PyErr_Occurred())
         return -1;
