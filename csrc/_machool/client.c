@@ -98,6 +98,10 @@ static mach_port_name_t inbox_of(struct state *state, Client *self)
     mach_port_name_t none = MACH_PORT_NULL, port = atomic_load(&self->inbox);
     if (port)
         return port;
+    if (!atomic_load(&self->service)) {
+        PyErr_SetString(PyExc_ValueError, "the client is closed");
+        return MACH_PORT_NULL;
+    }
     port = new_port(state);
     if (port && !atomic_compare_exchange_strong(&self->inbox, &none, port)) {
         right_release(port, MACH_PORT_RIGHT_RECEIVE); /* another thread was first */
