@@ -1,7 +1,7 @@
 """A region of 1 GiB in two processes at once, in memory once.
 
 PSS is resident memory with every shared page counted in shares: summed over both processes it says
-how much there really is. The client fills and sends, the server reads all of it, both print.
+how much there really is. The client fills and sends, both read all of it, both print.
 Another size: python one_gibibyte.py MIB.
 """
 
@@ -30,10 +30,10 @@ def client(name: str, size: int) -> None:
             view[offset : offset + MIB] = bytes([offset // MIB % 256]) * MIB
     print(f"client: filled {size} MiB, PSS {pss()} MiB", flush=True)
     with machool.Client(name) as client:
-        theirs = int(bytes(client.request(ool=region, timeout=60).body))
-        mine = pss()  # the server holds its view until we say so
-        client.send(b"done")
-    print(f"client: PSS {mine} MiB; with the server's {theirs}: {mine + theirs} MiB")
+        client.request(ool=region, timeout=60)  # the server reads, and keeps its view
+        sum(memoryview(region)[:: machool.page_size])  # and so do we
+        mine, theirs = pss(), int(client.request(timeout=60).body)
+    print(f"client: read {size} MiB, PSS {mine} MiB; with the server's {mine + theirs} MiB")
     print(f"proved: {size} MiB in two processes, {(mine + theirs) / size:.2f} times in memory")
 
 
@@ -44,9 +44,10 @@ def server(name: str, size: int) -> None:
         view = message.ool[0]
         for offset in range(0, len(view), MIB):
             assert view[offset : offset + MIB] == bytes([offset // MIB % 256]) * MIB
+        message.reply()
+        message = server.receive(timeout=60)
         print(f"server: read {len(view) // MIB} MiB, PSS {pss()} MiB", flush=True)
         message.reply(str(pss()).encode())
-        server.receive(timeout=60)  # b"done"
     child.wait()
 
 

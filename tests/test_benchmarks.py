@@ -1,25 +1,59 @@
 """The benchmarks run; what they measure is never a verdict."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="they read /proc")
+
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 
 
-def test_handoff():
+def quick(script, *options):
     done = subprocess.run(
-        [sys.executable, str(BENCHMARKS / "bench_handoff.py"), "--quick", "--json"],
+        [sys.executable, str(BENCHMARKS / script), "--quick", *options],
         capture_output=True,
         text=True,
         timeout=55,
     )
     assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout)
-    assert all(ratio > 0 for ratio in result["ratios"].values())
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def handoff():
+    return json.loads(quick("bench_handoff.py", "--json"))
+
+
+def test_handoff_measures(handoff):
+    assert handoff["ratios"].keys() == {
+        "64 bytes: machool / Pipe",
+        "ordinary 64 MiB: machool / Pipe",
+        "64 MiB: Pipe / clean region",
+    }
+    assert all(ratio > 0 for ratio in handoff["ratios"].values())
+    assert handoff["memory"]["summed PSS, GiB"] > 0
+
+
+def test_handoff_leaks_nothing(handoff):
     # A leak is no matter of speed: these are counts.
-    assert (
-        result["flat"]["after a tenth"]["descriptors"]
-        == result["flat"]["at the end"]["descriptors"]
-    )
+    for side in ("sender", "receiver"):
+        early, late = handoff["flat"]["after a tenth"][side], handoff["flat"]["at the end"][side]
+        assert late["descriptors"] == early["descriptors"]
+        assert late["mappings"] <= early["mappings"] + 2  # the interpreter's own arenas
+
+
+def test_handoff_prints_a_table():
+    lines = quick("bench_handoff.py").splitlines()
+    assert any(re.match(r"  machool, a clean region again +[\d,]+\.\d +0\.\d+$", x) for x in lines)
+    assert any(re.match(r"ordinary 64 MiB: machool / Pipe +\d+\.\d+$", x) for x in lines)
+
+
+def test_readme_names_each():
+    readme = (BENCHMARKS / "README.md").read_text(encoding="utf-8")
+    for path in BENCHMARKS.glob("*.py"):
+        assert path.name in readme
