@@ -162,17 +162,6 @@ static void lose_if_over(struct wire_channel *channel)
         ipc_peer_lose(channel);
 }
 
-/* Reads a ring outside of any event; a channel that breaks the rules there goes at once, and
- * would otherwise stay hot for ever. True if there was anything. */
-static bool read_ring(struct wire_channel *channel, unsigned limit)
-{
-    wire_channel_ref(channel);
-    bool any = drain(channel, limit);
-    lose_if_over(channel);
-    wire_channel_unref(channel);
-    return any;
-}
-
 /* Asks for the channel's bell. False: it has more to read than it is worth waiting for. */
 static bool arm(struct wire_channel *channel)
 {
@@ -228,13 +217,34 @@ static void heat(struct wire_channel *channel)
     if (e->hot_count == ENGINE_HOT) { /* the one that has been hot longest makes room */
         struct wire_channel *old = UTIL_CONTAINER(util_list_first(&e->hot), struct wire_channel,
                                                   hot);
-        (void)arm(old); /* if it is too busy for that, its next whole look finds the rest */
+        if (!arm(old)) /* too busy for that: the next pass looks at everything */
+            e->behind = true;
         ipc_engine_cool(old);
     }
     lane_disarm(&channel->lane.in);
     channel->armed = false;
     util_list_append(&e->hot, &channel->hot);
     e->hot_count++;
+}
+
+/* Reads a ring outside of any event. What was read may have had its bell rung already, and a
+ * search for descriptors may have swallowed the bell: so a channel that had anything is hot from
+ * here on, and armed anew before anybody sleeps. One that breaks the rules goes at once, and would
+ * otherwise stay hot for ever. True if there was anything. */
+static bool read_ring(struct wire_channel *channel, unsigned limit)
+{
+    wire_channel_ref(channel);
+    bool any = drain(channel, limit);
+    if (any)
+        heat(channel);
+    lose_if_over(channel);
+    wire_channel_unref(channel);
+    return any;
+}
+
+void ipc_engine_heat(struct wire_channel *channel)
+{
+    heat(channel);
 }
 
 void ipc_engine_read(struct wire_channel *channel)
@@ -268,7 +278,7 @@ static void channel_event(struct wire_channel *channel, bool only_input)
 static void pass_on_kick(void)
 {
     struct ipc_engine *e = engine();
-    if (e->asleep && ((e->leader && e->leader->ready) || e->hot_count))
+    if (e->asleep && ((e->leader && e->leader->ready) || e->hot_count || e->behind))
         signal_event(e->kick_fd);
 }
 
@@ -370,6 +380,8 @@ static bool pass(bool whole, bool must_look)
     struct ipc_engine *e = engine();
     bool any = false;
     e->pass++;
+    whole |= e->behind;
+    e->behind = false;
     if (e->starved)
         retry_starved();
     struct wire_channel *hot[ENGINE_HOT];
@@ -408,7 +420,7 @@ void ipc_engine_leave(void)
     if (!e->watched && !e->asleep)
         return; /* whoever waits next begins with a pass */
     judge();
-    if (e->hot_count && !arm_all() && e->asleep)
+    if (((e->hot_count && !arm_all()) || e->behind) && e->asleep)
         signal_event(e->kick_fd);
 }
 

@@ -49,6 +49,7 @@ struct ipc_engine {
     struct util_link followers;
     struct util_link hot; /* struct wire_channel */
     unsigned hot_count;
+    bool behind;    /* some busy ring is neither hot nor armed: look at all of them */
     bool starved;   /* some channel or listener is short of descriptors */
     unsigned polls; /* passes since epoll was last looked at */
     int64_t looked; /* when that was */
@@ -107,8 +108,10 @@ int ipc_engine_expose(void);
 
 /* A channel showed life or is new: it becomes hot, and what is in its ring is read. */
 void ipc_engine_read(struct wire_channel *channel);
-/* Reads what is in a channel's ring now, leaving it as hot or armed as it is; may end it. */
+/* Reads what is in a channel's ring now, may end it. */
 void ipc_engine_look(struct wire_channel *channel);
+/* Its socket was read for something else, and a bell may have been among it: it becomes hot. */
+void ipc_engine_heat(struct wire_channel *channel);
 /* A channel is going. */
 void ipc_engine_cool(struct wire_channel *channel);
 

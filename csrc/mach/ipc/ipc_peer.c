@@ -184,8 +184,12 @@ void ipc_peer_meet(void)
     {
         struct ipc_peer *peer = UTIL_CONTAINER(at, struct ipc_peer, link);
         struct wire_channel *channel = ipc_peer_channel(peer);
-        if (util_id_is_none(peer->id) && channel)
+        if (util_id_is_none(peer->id) && channel) {
+            wire_channel_ref(channel);
             wire_channel_read_socket(channel, false, ipc_peer_welcome);
+            ipc_engine_heat(channel);
+            wire_channel_unref(channel);
+        }
     }
 }
 
