@@ -53,7 +53,19 @@ def test_handoff_prints_a_table():
     assert any(re.match(r"ordinary 64 MiB: machool / Pipe +\d+\.\d+$", x) for x in lines)
 
 
+def test_vm_paths_runs(tmp_path):
+    program, mach = tmp_path / "bench_vm_paths", BENCHMARKS.parent / "csrc/mach"
+    sources = [BENCHMARKS / "c/bench_vm_paths.c", mach / "vm/vm_region.c"]
+    sources += sorted(mach.glob("os/os_m*.c"))
+    flags = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", f"-I{mach}"]
+    flags += [f"-I{mach / 'include'}", "-pthread"]
+    subprocess.run(["cc", *flags, *map(str, sources), "-o", str(program)], check=True, timeout=50)
+    done = subprocess.run([program, "256"], capture_output=True, text=True, timeout=50)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^ +256 KiB( +\d+\.\d){6}$", done.stdout, re.MULTILINE)
+
+
 def test_readme_names_each():
     readme = (BENCHMARKS / "README.md").read_text(encoding="utf-8")
-    for path in BENCHMARKS.glob("*.py"):
+    for path in [*BENCHMARKS.glob("*.py"), *BENCHMARKS.glob("c/*.c")]:
         assert path.name in readme

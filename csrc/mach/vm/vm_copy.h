@@ -14,8 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Up to this many bytes travel in the ring. Measured with benchmarks/c/bench_vm_paths: an object
- * costs some 15 us a message more than copying 16 KiB twice, and the two meet near 64 KiB. */
+/* Up to this many bytes travel in the ring. Measured with benchmarks/c/bench_vm_paths: 37-46 us
+ * against an object's 55-63 at 32 KiB, the same at 64 KiB, 235-289 against 145-173 at 128 KiB. */
 #define VM_COPY_BYTES_MAX 65536u
 
 enum vm_copy_kind { VM_COPY_NONE, VM_COPY_BYTES, VM_COPY_OBJECT };
