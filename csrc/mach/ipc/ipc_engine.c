@@ -486,7 +486,7 @@ static bool spin(const struct ipc_waiter *self)
         if (!elsewhere)
             break; /* the peer needs this very processor to answer */
         for (unsigned i = 0; i < 16; i++)
-            __builtin_ia32_pause();
+            os_clock_relax();
         ipc_task_yield();
         if (self->ready)
             return true;

@@ -1,4 +1,5 @@
-/* Monotonic time in nanoseconds, and deadlines made from Mach's millisecond time-outs. */
+/* Monotonic time in nanoseconds, deadlines made from Mach's millisecond time-outs, and the way to
+ * spend time in a loop that polls memory. */
 #ifndef MACHOOL_OS_CLOCK_H
 #define MACHOOL_OS_CLOCK_H
 
@@ -30,6 +31,16 @@ static inline int os_clock_left(int64_t deadline)
         return 0;
     left = (left + 999999) / 1000000;
     return left > 1000000000 ? 1000000000 : (int)left;
+}
+
+/* One turn of such a loop: tells the processor that this thread is only waiting. */
+static inline void os_clock_relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
 }
 
 #endif
