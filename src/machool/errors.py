@@ -40,7 +40,8 @@ class MachError(OSError):
         self.call = call
         self.code = code
         self.name = code_name(code)
-        self.hint = _HINTS.get(code & ~_machool.MACH_MSG_MASK, self._hint)
+        special = _machool.MACH_MSG_MASK if call.startswith("mach_msg") else 0
+        self.hint = _HINTS.get(code & ~special, self._hint)
         super().__init__(self._errno, f"{call}: {text or self.name} ({self.name}); {self.hint}")
 
     def __reduce__(self) -> tuple[type[MachError], tuple[str, int]]:
