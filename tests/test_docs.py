@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import machool
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [
     path.relative_to(ROOT).as_posix()
@@ -29,3 +31,36 @@ def test_links():
     for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8")):
             assert (path.parent / target).exists(), f"{path.name}: {target}"
+
+
+def test_reference_is_complete():
+    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    sections = dict(
+        zip(
+            re.findall(r"^## (.*)$", text, re.M),
+            re.split(r"^## .*$", text, flags=re.M)[1:],
+            strict=True,
+        )
+    )
+    for name in machool.__all__:
+        assert re.search(rf"\b{name}\b", text), name
+    for cls in (
+        machool.Region,
+        machool.OOL,
+        machool.Server,
+        machool.Client,
+        machool.Message,
+        machool.Port,
+    ):
+        for name in dir(cls):
+            if not name.startswith("_"):
+                assert re.search(rf"\b{name}\b", sections[cls.__name__]), f"{cls.__name__}.{name}"
+
+
+def test_internals_names_what_exists():
+    text = (ROOT / "docs" / "internals.md").read_text(encoding="utf-8")
+    code = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("csrc/**/*.[ch]"))
+    for name in re.findall(r"`([a-z]+(?:_[a-z]+)+)`", text):
+        assert re.search(rf"\b{name}\b", code), name
+    for path in re.findall(r"`((?:mach|_machool)/[a-z_/]+\.[ch])`", text):
+        assert (ROOT / "csrc" / path).exists(), path
