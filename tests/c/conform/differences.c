@@ -1,0 +1,138 @@
+/* What the layer does otherwise than Darwin, pinned down: the D-numbers of csrc/mach/DIFFERENCES.md.
+ * Each test is gated on macOS by what the kernel does there. */
+#include "harness/mach_kit.h"
+
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+PEER(differences_fills)
+{
+    struct kit_pair pair;
+    kit_pair_join(&pair);
+    parent_hear(); /* our hello has been taken */
+    kit_fill_queue(pair.theirs, 5);
+    ASSERT_CODE(MACH_SEND_TIMED_OUT, kit_try_plain(pair.theirs, MACH_MSG_TYPE_COPY_SEND, 9, 0));
+    parent_tell();
+    parent_hear();
+    kit_pair_leave(&pair);
+}
+
+TEST(D1_queue_limit_is_for_each_sending_task)
+{
+    GATE_DARWIN("the kernel has one queue and counts all that is in it");
+    struct kit_pair pair;
+    kit_pair_start(&pair, "differences_fills", "");
+    peer_tell(&pair.peer);
+    peer_hear(&pair.peer);
+    /* Another task's five do not keep this one from sending its own. */
+    kit_fill_queue(pair.mine, 1);
+    int seen = 0;
+    for (int i = 0; i < 6; i++) {
+        struct plain_rcv received;
+        ASSERT_OK(kit_receive(&received.header, sizeof(received), pair.mine, 0, PATIENCE));
+        seen |= 1 << received.header.msgh_id;
+    }
+    ASSERT_EQ(0x1f, seen);
+    kit_expect_nothing(pair.mine);
+    peer_tell(&pair.peer);
+    kit_pair_end(&pair);
+}
+
+PEER(differences_owner)
+{
+    char name[BOOTSTRAP_MAX_NAME_LEN];
+    mach_port_t port = kit_port();
+    strncpy(name, parent_argument(), sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    ASSERT_OK(bootstrap_register(bootstrap_port, name, port));
+    parent_tell();
+    kit_expect_plain(port, 7);
+    parent_tell();
+    parent_hear();
+}
+
+TEST(D3_a_stranger_is_refused)
+{
+    GATE_DARWIN("launchd's services are open to all users of a session");
+    char name[BOOTSTRAP_MAX_NAME_LEN];
+    mach_port_t found = MACH_PORT_NULL;
+    struct peer peer;
+    if (geteuid() != 0)
+        GATE("only root may become another user");
+    kit_service_name(name, sizeof(name));
+    peer_start(&peer, "differences_owner", name);
+    peer_hear(&peer);
+    ASSERT_SYS(seteuid(65534));
+    ASSERT_CODE(BOOTSTRAP_NOT_PRIVILEGED, bootstrap_look_up(bootstrap_port, name, &found));
+    ASSERT_SYS(seteuid(0));
+    ASSERT_OK(bootstrap_look_up(bootstrap_port, name, &found));
+    kit_send_plain(found, 7);
+    peer_hear(&peer);
+    peer_tell(&peer);
+    peer_join(&peer);
+    kit_wait_dead(found);
+    kit_destroy(found);
+}
+
+TEST(D4_only_ports_of_ones_own_can_be_registered)
+{
+    GATE_DARWIN("launchd keeps any send right");
+    char name[BOOTSTRAP_MAX_NAME_LEN];
+    struct kit_pair pair;
+    kit_pair_start(&pair, "differences_fills", "");
+    kit_service_name(name, sizeof(name));
+    ASSERT_CODE(KERN_INVALID_RIGHT, bootstrap_register(bootstrap_port, name, pair.theirs));
+    peer_tell(&pair.peer);
+    peer_hear(&pair.peer);
+    peer_tell(&pair.peer);
+    kit_pair_end(&pair);
+}
+
+/* The right works before its owner runs again. */
+TEST(D5_look_up_while_the_owner_is_stopped)
+{
+    GATE_DARWIN("launchd answers, whatever the owner does");
+    char name[BOOTSTRAP_MAX_NAME_LEN];
+    struct peer peer;
+    mach_port_t found = MACH_PORT_NULL;
+    kit_service_name(name, sizeof(name));
+    peer_start(&peer, "differences_owner", name);
+    peer_hear(&peer);
+    ASSERT_SYS(kill(peer.pid, SIGSTOP));
+    uint64_t start = kit_milliseconds();
+    ASSERT_OK(bootstrap_look_up(bootstrap_port, name, &found));
+    ASSERT(kit_milliseconds() - start < 2000);
+    ASSERT_EQ(MACH_PORT_TYPE_SEND, kit_type(found));
+    kit_send_plain(found, 7);
+    ASSERT_SYS(kill(peer.pid, SIGCONT));
+    peer_hear(&peer);
+    peer_tell(&peer);
+    peer_join(&peer);
+    kit_wait_dead(found);
+    kit_destroy(found);
+}
+
+PEER(differences_looks)
+{
+    struct kit_pair pair;
+    struct port_rcv received;
+    kit_pair_join(&pair);
+    ASSERT_OK(kit_receive(&received.header, sizeof(received), pair.mine, 0, PATIENCE));
+    ASSERT_EQ(MACH_PORT_DEAD, received.port[0].name);
+    kit_pair_leave(&pair);
+}
+
+TEST(D9_special_ports_arrive_dead)
+{
+    GATE_DARWIN("the kernel itself is behind these ports");
+    struct kit_pair pair;
+    struct port_msg message;
+    kit_pair_start(&pair, "differences_looks", "");
+    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
+               PORT_MSG_SIZE(1), pair.theirs, MACH_PORT_NULL, 1);
+    message.body.msgh_descriptor_count = 1;
+    kit_port_descriptor(&message.port[0], mach_task_self(), MACH_MSG_TYPE_COPY_SEND);
+    ASSERT_OK(kit_send(&message.header, MACH_SEND_TIMEOUT, PATIENCE));
+    kit_pair_end(&pair);
+}
