@@ -1,4 +1,7 @@
-/* bootstrap_*: names for ports, without a bootstrap server (design: ipc_door, ipc_lookup). */
+/* bootstrap_*: names for ports, without a bootstrap server (design: ipc_door, ipc_lookup).
+ *
+ * A service is a door of its owner. One that was declared (bootstrap_create_service) and not yet
+ * checked in has a port that no name denotes: its receive right is the door's, messages queue. */
 #include "ipc/ipc_door.h"
 #include "ipc/ipc_lookup.h"
 #include "ipc/ipc_port.h"
@@ -11,6 +14,9 @@
 #include <mach/machool.h>
 #include <servers/bootstrap.h>
 #include <string.h>
+#include <unistd.h>
+
+typedef char service_name[BOOTSTRAP_MAX_NAME_LEN];
 
 /* Names longer than 127 bytes are cut, not refused (S165). */
 static void cut_name(char *ret_name, const char *name)
@@ -27,133 +33,253 @@ static kern_return_t code_of(int error)
                                   : BOOTSTRAP_NO_MEMORY;
 }
 
-/* Opens a door for a service whose right is here. With the task lock. */
-static kern_return_t open_door(const char *name, struct ipc_port *port, const uid_t *uids,
+/* Takes the task lock; leaves it again unless `bp` is a right that bootstrap calls take. */
+static kern_return_t enter(mach_port_t bp)
+{
+    ipc_task_lock();
+    struct ipc_entry *entry = ipc_space_find(bp);
+    if (entry && entry->port && entry->port->bootstrap)
+        return BOOTSTRAP_SUCCESS;
+    ipc_task_unlock();
+    return MACH_SEND_INVALID_DEST;
+}
+
+static kern_return_t leave(kern_return_t kr)
+{
+    ipc_engine_leave();
+    ipc_task_unlock();
+    return kr;
+}
+
+/* ---- publishing -------------------------------------------------------------------------- */
+
+static kern_return_t open_door(const char *service, struct ipc_port *port, const uid_t *uids,
                                unsigned count)
 {
-    if (ipc_door_find(name))
-        return BOOTSTRAP_SERVICE_ACTIVE;
     int r = ipc_task_start_engine();
-    return code_of(r < 0 ? r : ipc_door_open(name, port, uids, count));
+    return code_of(r < 0 ? r : ipc_door_open(service, port, uids, count));
 }
 
-static kern_return_t register_name(const char *service_name, mach_port_t name, const uid_t *uids,
+/* register with MACH_PORT_NULL: a declared service of one's own goes (S171). */
+static kern_return_t unregister(const char *service)
+{
+    struct ipc_door *door = ipc_door_find(service);
+    if (!door) {
+        int r = ipc_lookup_exists(service);
+        return code_of(r > 0 ? -EADDRINUSE : r);
+    }
+    if (!door->declared)
+        return BOOTSTRAP_SERVICE_ACTIVE;
+    ipc_port_destroy(door->port); /* closes the door */
+    return BOOTSTRAP_SUCCESS;
+}
+
+static kern_return_t register_port(const char *service, mach_port_t name, const uid_t *uids,
                                    unsigned count)
 {
-    char service[BOOTSTRAP_MAX_NAME_LEN];
-    if (!service_name)
-        return KERN_INVALID_ARGUMENT;
-    cut_name(service, service_name);
     if (name == MACH_PORT_DEAD)
         return BOOTSTRAP_NO_MEMORY;
-    ipc_task_lock();
-    kern_return_t kr;
-    struct ipc_entry *entry = ipc_space_find(name);
     if (name == MACH_PORT_NULL)
-        kr = ipc_door_find(service) ? BOOTSTRAP_SERVICE_ACTIVE : BOOTSTRAP_SUCCESS; /* S171 */
-    else if (!entry)
-        kr = MACH_SEND_INVALID_DEST;
-    else if (!entry->port || entry->port->place != IPC_OWN || entry->port->kind != IPC_PORT)
-        kr = KERN_INVALID_RIGHT; /* only a port of this task can be published: DIFFERENCES */
-    else
-        kr = open_door(service, entry->port, uids, count);
-    ipc_engine_leave();
-    ipc_task_unlock();
-    return kr;
-}
-
-kern_return_t bootstrap_register(mach_port_t bp, const char *service_name, mach_port_t sp)
-{
-    if (bp != bootstrap_port)
-        return MACH_SEND_INVALID_DEST;
-    return register_name(service_name, sp, NULL, 0);
-}
-
-kern_return_t machool_bootstrap_register(const char *service_name, mach_port_t port,
-                                         const uid_t *uids, unsigned count)
-{
-    return register_name(service_name, port, uids, count);
-}
-
-kern_return_t bootstrap_check_in(mach_port_t bp, const char *service_name, mach_port_t *sp)
-{
-    char service[BOOTSTRAP_MAX_NAME_LEN];
-    if (bp != bootstrap_port)
-        return MACH_SEND_INVALID_DEST;
-    mach_port_name_t name;
-    cut_name(service, service_name);
-    kern_return_t kr = mach_port_allocate(mach_task_self_, MACH_PORT_RIGHT_RECEIVE, &name);
-    if (kr != KERN_SUCCESS)
-        return BOOTSTRAP_NO_MEMORY;
-    ipc_task_lock();
-    struct ipc_port *port = ipc_right_receiver(name);
-    kr = port ? open_door(service, port, NULL, 0) : BOOTSTRAP_NO_MEMORY;
-    ipc_engine_leave();
-    ipc_task_unlock();
-    if (kr != BOOTSTRAP_SUCCESS)
-        (void)mach_port_mod_refs(mach_task_self_, name, MACH_PORT_RIGHT_RECEIVE, -1);
-    else
-        *sp = name;
-    return kr;
-}
-
-kern_return_t bootstrap_look_up(mach_port_t bp, const char *service_name, mach_port_t *sp)
-{
-    char service[BOOTSTRAP_MAX_NAME_LEN];
-    if (bp != bootstrap_port)
-        return MACH_SEND_INVALID_DEST;
-    struct ipc_carried right = {.type = MACH_MSG_TYPE_PORT_SEND};
-    mach_port_name_t name = MACH_PORT_NULL;
-    kern_return_t kr = BOOTSTRAP_SUCCESS;
-    cut_name(service, service_name);
-    ipc_task_lock();
-    struct ipc_door *door = ipc_door_find(service);
-    if (door)
-        right.port = ipc_port_carry(door->port);
-    else
-        kr = ipc_lookup(service, &right);
-    if (kr == BOOTSTRAP_SUCCESS && ipc_right_copyout(&right, &name) != KERN_SUCCESS)
-        kr = BOOTSTRAP_NO_MEMORY;
-    ipc_engine_leave();
-    ipc_task_unlock();
-    if (kr == BOOTSTRAP_SUCCESS && !MACH_PORT_VALID(name))
-        kr = BOOTSTRAP_UNKNOWN_SERVICE; /* died between the answer and the name */
-    if (kr == BOOTSTRAP_SUCCESS)
-        *sp = name;
-    return kr;
-}
-
-kern_return_t task_get_special_port(task_t task, int which, mach_port_t *port)
-{
-    if (task != mach_task_self_)
-        return MACH_SEND_INVALID_DEST;
-    if (which != TASK_BOOTSTRAP_PORT && which != TASK_KERNEL_PORT && which != TASK_HOST_PORT)
-        return KERN_INVALID_ARGUMENT;
-    mach_port_name_t name = which == TASK_BOOTSTRAP_PORT ? ipc_task.bootstrap
-                            : which == TASK_HOST_PORT    ? IPC_NAME_HOST
-                                                         : mach_task_self_;
-    ipc_task_lock();
+        return unregister(service);
     struct ipc_entry *entry = ipc_space_find(name);
-    if (entry && entry->urefs < IPC_UREFS_MAX && name != mach_task_self_)
-        entry->urefs++; /* a right of the caller's own, as with any port handed out */
-    ipc_task_unlock();
-    *port = name;
-    return KERN_SUCCESS;
+    if (!entry)
+        return MACH_SEND_INVALID_DEST;
+    if (!entry->port || entry->port->place != IPC_OWN || entry->port->kind != IPC_PORT)
+        return KERN_INVALID_RIGHT; /* only a port of this task can be published: DIFFERENCES */
+    struct ipc_door *door = ipc_door_find(service);
+    if (door) /* a declared one is to be checked in, not replaced */
+        return door->declared ? BOOTSTRAP_NOT_PRIVILEGED : BOOTSTRAP_SERVICE_ACTIVE;
+    return open_door(service, entry->port, uids, count);
 }
 
-kern_return_t task_set_special_port(task_t task, int which, mach_port_t port)
+kern_return_t bootstrap_register(mach_port_t bp, const char *name, mach_port_t sp)
 {
-    if (task != mach_task_self_)
-        return MACH_SEND_INVALID_DEST;
-    if (which != TASK_BOOTSTRAP_PORT)
+    service_name service;
+    if (!name)
         return KERN_INVALID_ARGUMENT;
-    kern_return_t kr = KERN_SUCCESS;
+    cut_name(service, name);
+    kern_return_t kr = enter(bp);
+    return kr == BOOTSTRAP_SUCCESS ? leave(register_port(service, sp, NULL, 0)) : kr;
+}
+
+kern_return_t machool_bootstrap_register(const char *name, mach_port_t port, const uid_t *uids,
+                                         unsigned count)
+{
+    service_name service;
+    if (!name)
+        return KERN_INVALID_ARGUMENT;
+    cut_name(service, name);
+    kern_return_t kr = enter(bootstrap_port);
+    return kr == BOOTSTRAP_SUCCESS ? leave(register_port(service, port, uids, count)) : kr;
+}
+
+/* A service without a server: `*ret_door` holds the receive right of its new port. */
+static kern_return_t declare(const char *service, struct ipc_door **ret_door)
+{
+    if (ipc_door_find(service))
+        return BOOTSTRAP_SERVICE_ACTIVE;
+    struct ipc_port *port = ipc_port_new();
+    kern_return_t kr = port ? open_door(service, port, NULL, 0) : BOOTSTRAP_NO_MEMORY;
+    if (kr != BOOTSTRAP_SUCCESS) {
+        if (port)
+            ipc_port_destroy(port);
+        return kr;
+    }
+    *ret_door = ipc_door_find(service);
+    (*ret_door)->declared = true;
+    return BOOTSTRAP_SUCCESS;
+}
+
+/* The receive right of a declared service, or of one that is new. */
+static kern_return_t check_in(const char *service, mach_port_t *ret_port)
+{
+    struct ipc_door *door = ipc_door_find(service);
+    bool known = door && door->declared;
+    kern_return_t kr = known ? BOOTSTRAP_SUCCESS : declare(service, &door);
+    if (kr != BOOTSTRAP_SUCCESS)
+        return kr;
+    if (ipc_right_copyout_receive(door->port, ret_port) == KERN_SUCCESS)
+        door->declared = false;
+    else {
+        kr = BOOTSTRAP_NO_MEMORY;
+        if (!known)
+            ipc_port_destroy(door->port);
+    }
+    return kr;
+}
+
+kern_return_t bootstrap_check_in(mach_port_t bp, const char *name, mach_port_t *sp)
+{
+    service_name service;
+    cut_name(service, name);
+    kern_return_t kr = enter(bp);
+    return kr == BOOTSTRAP_SUCCESS ? leave(check_in(service, sp)) : kr;
+}
+
+/* ---- finding ----------------------------------------------------------------------------- */
+
+/* A right to a service of any task, carried. */
+static kern_return_t find(const char *service, struct ipc_carried *ret_right, bool *ret_active)
+{
+    struct ipc_door *door = ipc_door_find(service);
+    if (!door)
+        return ipc_lookup(service, ret_right, ret_active);
+    *ret_active = !door->declared;
+    *ret_right = (struct ipc_carried){.port = ipc_port_carry(door->port),
+                                      .type = MACH_MSG_TYPE_PORT_SEND};
+    return BOOTSTRAP_SUCCESS;
+}
+
+static kern_return_t look_up(const char *service, mach_port_t *ret_port)
+{
+    struct ipc_carried right;
+    mach_port_name_t name = MACH_PORT_NULL;
+    bool active;
+    kern_return_t kr = find(service, &right, &active);
+    if (kr != BOOTSTRAP_SUCCESS)
+        return kr;
+    if (ipc_right_copyout(&right, &name) != KERN_SUCCESS)
+        return BOOTSTRAP_NO_MEMORY;
+    if (!MACH_PORT_VALID(name))
+        return BOOTSTRAP_UNKNOWN_SERVICE; /* died between the answer and the name */
+    *ret_port = name;
+    return BOOTSTRAP_SUCCESS;
+}
+
+kern_return_t bootstrap_look_up(mach_port_t bp, const char *name, mach_port_t *sp)
+{
+    service_name service;
+    cut_name(service, name);
+    kern_return_t kr = enter(bp);
+    return kr == BOOTSTRAP_SUCCESS ? leave(look_up(service, sp)) : kr;
+}
+
+static kern_return_t status(const char *service, bootstrap_status_t *ret_status)
+{
+    struct ipc_carried right;
+    bool active;
+    kern_return_t kr = find(service, &right, &active);
+    if (kr != BOOTSTRAP_SUCCESS)
+        return kr;
+    ipc_right_clean(&right);
+    *ret_status = active ? BOOTSTRAP_STATUS_ACTIVE : BOOTSTRAP_STATUS_INACTIVE;
+    return BOOTSTRAP_SUCCESS;
+}
+
+kern_return_t bootstrap_status(mach_port_t bp, const char *name, bootstrap_status_t *service_active)
+{
+    service_name service;
+    cut_name(service, name);
+    kern_return_t kr = enter(bp);
+    return kr == BOOTSTRAP_SUCCESS ? leave(status(service, service_active)) : kr;
+}
+
+/* ---- declaring --------------------------------------------------------------------------- */
+
+kern_return_t bootstrap_create_service(mach_port_t bp, const char *name, mach_port_t *sp)
+{
+    struct ipc_door *door;
+    service_name service;
+    cut_name(service, name);
+    kern_return_t kr = enter(bp);
+    if (kr != BOOTSTRAP_SUCCESS)
+        return kr;
+    kr = declare(service, &door);
+    if (kr == BOOTSTRAP_SUCCESS)
+        kr = look_up(service, sp);
+    return leave(kr);
+}
+
+/* One more port that bootstrap calls take. */
+static kern_return_t new_bootstrap(mach_port_t *ret_port)
+{
+    struct ipc_port *port = ipc_port_new_special();
+    struct ipc_entry *entry = port ? ipc_space_alloc(port) : NULL;
+    if (!entry) {
+        ipc_port_unref(port);
+        return BOOTSTRAP_NO_MEMORY;
+    }
+    port->bootstrap = true;
+    port->local = 1;
+    port->name = *ret_port = entry->name;
+    entry->type = MACH_PORT_TYPE_SEND;
+    entry->urefs = 1;
+    return BOOTSTRAP_SUCCESS;
+}
+
+kern_return_t bootstrap_create_server(mach_port_t bp, const char *server_cmd, uid_t server_uid,
+                                      boolean_t on_demand, mach_port_t *server_port)
+{
+    (void)server_cmd; /* nobody is there to run it: DIFFERENCES */
+    (void)server_uid;
+    (void)on_demand;
+    kern_return_t kr = enter(bp);
+    return kr == BOOTSTRAP_SUCCESS ? leave(new_bootstrap(server_port)) : kr;
+}
+
+/* ---- contexts ---------------------------------------------------------------------------- */
+
+/* One reference more to the same port. */
+static kern_return_t same_again(mach_port_t bp, mach_port_t *ret_port)
+{
+    kern_return_t kr = ipc_right_mod_refs(bp, MACH_PORT_RIGHT_SEND, 1);
+    if (kr == KERN_SUCCESS)
+        *ret_port = bp;
+    return kr;
+}
+
+kern_return_t bootstrap_unprivileged(mach_port_t bp, mach_port_t *unpriv_port)
+{
     ipc_task_lock();
-    struct ipc_entry *entry = ipc_space_find(port);
-    if (port != MACH_PORT_NULL && (!entry || !(entry->type & MACH_PORT_TYPE_SEND)))
-        kr = KERN_INVALID_RIGHT;
-    else
-        ipc_task.bootstrap = port;
+    kern_return_t kr = same_again(bp, unpriv_port);
     ipc_task_unlock();
     return kr;
+}
+
+kern_return_t bootstrap_parent(mach_port_t bp, mach_port_t *parent_port)
+{
+    kern_return_t kr = enter(bp);
+    if (kr != BOOTSTRAP_SUCCESS)
+        return kr;
+    return leave(geteuid() == 0 ? same_again(bp, parent_port) : BOOTSTRAP_NOT_PRIVILEGED);
 }

@@ -277,6 +277,7 @@ static bool end_look_up(struct ipc_end *end, const struct wire_datagram *datagra
     end->alias = datagram->id;
     struct wire_datagram answer = {.kind = WIRE_ANSWER,
                                    .version = WIRE_VERSION,
+                                   .count = door->declared,
                                    .id = door->port->node.id,
                                    .task = ipc_task.id,
                                    .limit = door->port->limit};

@@ -26,6 +26,7 @@ struct ipc_door {
     struct util_link link;
     int fd;
     bool starved;
+    bool declared; /* nobody has checked in: the port's receive right is the door's */
     struct os_address address;
     char name[WIRE_NAME_MAX]; /* empty: the private door */
     struct ipc_port *port;    /* a named door's right, carried */

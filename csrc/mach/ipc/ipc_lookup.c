@@ -126,7 +126,19 @@ static kern_return_t code_of(int error)
                : BOOTSTRAP_NO_MEMORY;
 }
 
-kern_return_t ipc_lookup(const char *name, struct ipc_carried *ret_right)
+int ipc_lookup_exists(const char *name)
+{
+    struct os_address address;
+    int r = ipc_door_address(name, &address);
+    if (r == 0)
+        r = os_connect(&address);
+    if (r < 0)
+        return r == -ECONNREFUSED || r == -ENOENT ? 0 : r == -EAGAIN ? 1 : r;
+    close(r);
+    return 1;
+}
+
+kern_return_t ipc_lookup(const char *name, struct ipc_carried *ret_right, bool *ret_active)
 {
     struct ipc_lookup lookup = {.watch.kind = IPC_WATCH_LOOKUP, .fd = -1};
     struct wire_datagram ask = {
@@ -148,6 +160,7 @@ kern_return_t ipc_lookup(const char *name, struct ipc_carried *ret_right)
         close(lookup.fd);
         return code_of(r);
     }
+    *ret_active = r <= 0 || lookup.answer.count == 0;
     return r > 0 ? accept_answer(lookup.fd, &lookup.answer, ret_right)
                  : go_ahead(lookup.fd, name, ask.id, ret_right);
 }

@@ -26,10 +26,14 @@ struct ipc_lookup {
     struct util_link waiters;
 };
 
-/* A right to the named service of another task, carried. BOOTSTRAP_SUCCESS,
+/* A right to the named service of another task, carried, and whether anybody has checked in there,
+ * as far as the owner has said. BOOTSTRAP_SUCCESS,
  * BOOTSTRAP_UNKNOWN_SERVICE, BOOTSTRAP_NOT_PRIVILEGED (the owner refuses this user),
  * BOOTSTRAP_NO_MEMORY (descriptors, memory, or the owner's backlog). */
-kern_return_t ipc_lookup(const char *name, struct ipc_carried *ret_right);
+kern_return_t ipc_lookup(const char *name, struct ipc_carried *ret_right, bool *ret_active);
+
+/* Whether some task has the name. 0 if none, 1, or -errno. */
+int ipc_lookup_exists(const char *name);
 
 /* The answer, or the end of the connection, has arrived. */
 void ipc_lookup_read(struct ipc_lookup *lookup);

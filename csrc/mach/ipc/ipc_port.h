@@ -44,6 +44,7 @@ struct ipc_port {
     uint8_t kind;          /* enum ipc_kind */
     uint8_t place;         /* enum ipc_place */
     bool starved;          /* OWN: its next message waits for descriptors (EMFILE) */
+    bool bootstrap;        /* SPECIAL: bootstrap calls take it */
     mach_port_name_t name; /* its one name in the space, or 0 */
     struct ipc_grants grants;
     uint32_t limit; /* queue limit; REMOTE: as last heard */

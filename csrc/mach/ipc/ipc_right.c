@@ -170,6 +170,16 @@ kern_return_t ipc_right_copyout(struct ipc_carried *take_right, mach_port_name_t
     return KERN_SUCCESS;
 }
 
+kern_return_t ipc_right_copyout_receive(struct ipc_port *take_port, mach_port_name_t *ret_name)
+{
+    struct ipc_entry *entry = entry_for(take_port, MACH_PORT_TYPE_SEND);
+    if (!entry)
+        return KERN_RESOURCE_SHORTAGE;
+    entry->type |= MACH_PORT_TYPE_RECEIVE;
+    *ret_name = entry->name;
+    return KERN_SUCCESS;
+}
+
 void ipc_right_clean(struct ipc_carried *take_right)
 {
     if (take_right->port)

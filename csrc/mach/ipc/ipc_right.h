@@ -26,6 +26,9 @@ kern_return_t ipc_right_copyin_check(mach_port_name_t name, mach_msg_type_name_t
 /* Puts a carried right into the space and consumes it. MACH_PORT_NULL / MACH_PORT_DEAD cross as
  * such. KERN_SUCCESS or KERN_RESOURCE_SHORTAGE (the right is dropped, the name 0). */
 kern_return_t ipc_right_copyout(struct ipc_carried *take_right, mach_port_name_t *ret_name);
+/* Puts the receive right of an OWN port that no name denotes into the space, under the name of its
+ * send rights if there is one. KERN_SUCCESS or KERN_RESOURCE_SHORTAGE (still the caller's). */
+kern_return_t ipc_right_copyout_receive(struct ipc_port *take_port, mach_port_name_t *ret_name);
 /* Drops a carried right. */
 void ipc_right_clean(struct ipc_carried *take_right);
 

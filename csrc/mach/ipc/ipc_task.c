@@ -33,7 +33,7 @@ static void init_lists(void)
 }
 
 /* A name of the kernel's: it exists from the start, under a fixed number. */
-static void add_special(mach_port_name_t name)
+static struct ipc_port *add_special(mach_port_name_t name)
 {
     bool taken;
     struct ipc_port *port = ipc_port_new_special();
@@ -44,6 +44,7 @@ static void add_special(mach_port_name_t name)
     entry->urefs = 1;
     port->name = name;
     port->local = 1;
+    return port;
 }
 
 static void before_fork(void)
@@ -70,7 +71,10 @@ static void close_inherited(void)
     }
     UTIL_LIST_EACH(at2, after2, &ipc_task.doors)
     {
-        close(UTIL_CONTAINER(at2, struct ipc_door, link)->fd);
+        struct ipc_door *door = UTIL_CONTAINER(at2, struct ipc_door, link);
+        close(door->fd);
+        if (door->declared)
+            ipc_port_forget(door->port); /* no name leads to it */
     }
     UTIL_LIST_EACH(at3, after3, &ipc_task.ends)
     {
@@ -100,9 +104,9 @@ static void start_anew(void)
     init_lists();
     util_id_forget();
     ipc_task.id = util_id_new();
-    add_special(IPC_NAME_TASK);
-    add_special(IPC_NAME_HOST);
-    add_special(IPC_NAME_BOOTSTRAP);
+    (void)add_special(IPC_NAME_TASK);
+    (void)add_special(IPC_NAME_HOST);
+    add_special(IPC_NAME_BOOTSTRAP)->bootstrap = true;
     *ipc_task.marker = IPC_TASK_MARK;
 }
 

@@ -119,7 +119,8 @@ enum wire_datagram_kind {
     WIRE_FDS,      /* `count` descriptors for the entry with `token` */
     WIRE_INTRO,    /* this end stands for one right to `id` */
     WIRE_LOOKUP,   /* the same by `name`; `id` is the looker's own name for it until answered */
-    WIRE_ANSWER,   /* to LOOKUP: port `id` of task `task`, queue limit `limit` */
+    WIRE_ANSWER,   /* to LOOKUP: port `id` of task `task`, queue limit `limit`; `count` is 1 while
+                      the service is declared and nobody has checked in */
     WIRE_REFUSED,  /* to LOOKUP: `count` is a bootstrap code */
     WIRE_HELLO,    /* this end becomes a channel of `task`; brings the lane; credentials */
     WIRE_WELCOME,  /* to HELLO: I am `task`; credentials */

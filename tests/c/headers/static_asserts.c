@@ -519,6 +519,8 @@ FN(mach_timebase_info, kern_return_t, (mach_timebase_info_t))
 FN(bootstrap_check_in, kern_return_t, (mach_port_t, const char *, mach_port_t *))
 FN(bootstrap_look_up, kern_return_t, (mach_port_t, const char *, mach_port_t *))
 FN(bootstrap_strerror, const char *, (kern_return_t))
+FN(bootstrap_parent, kern_return_t, (mach_port_t, mach_port_t *))
+FN(bootstrap_unprivileged, kern_return_t, (mach_port_t, mach_port_t *))
 SIZE(name_t, 128)
 
 SAME(__typeof__(bootstrap_port), mach_port_t) SAME(__typeof__(mach_task_self()), mach_port_t)
@@ -528,8 +530,15 @@ SAME(__typeof__(vm_page_shift), int)
 #ifdef __APPLE__
 /* Darwin's takes a name it may write to, but does not: ours takes string literals in C++ too. */
 FN(bootstrap_register, kern_return_t, (mach_port_t, char *, mach_port_t))
+FN(bootstrap_create_service, kern_return_t, (mach_port_t, char *, mach_port_t *))
+FN(bootstrap_create_server, kern_return_t, (mach_port_t, char *, uid_t, boolean_t, mach_port_t *))
+FN(bootstrap_status, kern_return_t, (mach_port_t, char *, bootstrap_status_t *))
 #else
 FN(bootstrap_register, kern_return_t, (mach_port_t, const char *, mach_port_t))
+FN(bootstrap_create_service, kern_return_t, (mach_port_t, const char *, mach_port_t *))
+FN(bootstrap_create_server, kern_return_t,
+   (mach_port_t, const char *, uid_t, boolean_t, mach_port_t *))
+FN(bootstrap_status, kern_return_t, (mach_port_t, const char *, bootstrap_status_t *))
 /* The SDK's newest headers have the symbol but not the declaration. */
 FN(mach_reply_port, mach_port_name_t, (void))
 /* int here, as on arm64 macOS; x86_64 macOS has unsigned int. */

@@ -45,7 +45,7 @@ extern "C" {
 #endif
 
 /*
- * In all three calls a `bp` that is not the bootstrap port gives MACH_SEND_INVALID_DEST.
+ * In all of these calls a `bp` that is no bootstrap port gives MACH_SEND_INVALID_DEST.
  *
  * The names are plain strings, any length: a parameter of type name_t would have the compiler warn
  * of every literal shorter than 128 bytes. To a caller the two are the same.
@@ -54,16 +54,21 @@ extern "C" {
 /*
  * Publishes a port of the caller's own under a name; the caller keeps `sp`. The name goes when the
  * port does. BOOTSTRAP_SUCCESS; BOOTSTRAP_SERVICE_ACTIVE: the caller publishes that name already;
- * BOOTSTRAP_NOT_PRIVILEGED: another task does; BOOTSTRAP_NO_MEMORY: descriptors or memory are
- * short, or `sp` is dead; KERN_INVALID_RIGHT: the port's receive right is not here;
- * MACH_SEND_INVALID_DEST: `sp` stands for nothing; KERN_INVALID_ARGUMENT: no name.
+ * BOOTSTRAP_NOT_PRIVILEGED: another task does, or the caller declared it and is to check in;
+ * BOOTSTRAP_NO_MEMORY: descriptors or memory are short, or `sp` is dead; KERN_INVALID_RIGHT: the
+ * port's receive right is not here; MACH_SEND_INVALID_DEST: `sp` stands for nothing;
+ * KERN_INVALID_ARGUMENT: no name.
+ *
+ * MACH_PORT_NULL for `sp` removes a service that the caller declared and nobody checked in: its
+ * port dies. Where there is none, nothing happens, successfully.
  */
 kern_return_t bootstrap_register(mach_port_t bp, const char *service_name, mach_port_t sp);
 
 /*
- * Publishes a new port under a name and returns its receive right, the caller's; with it the name
- * goes. BOOTSTRAP_SUCCESS; BOOTSTRAP_SERVICE_ACTIVE: the caller has it already;
- * BOOTSTRAP_NOT_PRIVILEGED: another task has; BOOTSTRAP_NO_MEMORY.
+ * Becomes the server of a service: returns the receive right, the caller's; with it the name goes.
+ * A service that the caller declared gives its port, with the messages that have been waiting; a
+ * new name is published with a new port. BOOTSTRAP_SUCCESS; BOOTSTRAP_SERVICE_ACTIVE: the caller
+ * has it already; BOOTSTRAP_NOT_PRIVILEGED: another task has; BOOTSTRAP_NO_MEMORY.
  */
 kern_return_t bootstrap_check_in(mach_port_t bp, const char *service_name, mach_port_t *sp);
 
@@ -75,6 +80,37 @@ kern_return_t bootstrap_check_in(mach_port_t bp, const char *service_name, mach_
  * refuses the caller's user; BOOTSTRAP_NO_MEMORY: descriptors or memory are short.
  */
 kern_return_t bootstrap_look_up(mach_port_t bp, const char *service_name, mach_port_t *sp);
+
+/*
+ * Declares a service without serving it yet, and returns a send right, the caller's. It can be
+ * looked up and messages wait in its port; bootstrap_check_in gives the caller its receive right.
+ * Codes are those of bootstrap_check_in.
+ */
+kern_return_t bootstrap_create_service(mach_port_t bp, const char *service_name, mach_port_t *sp);
+
+/*
+ * A port to declare and to serve services by, as `bp` does. Nothing runs `server_cmd`, be it on
+ * demand or at once: the caller, or whom it starts, is the server. What was declared lasts as long
+ * as the task that did it. BOOTSTRAP_SUCCESS; BOOTSTRAP_NO_MEMORY.
+ */
+kern_return_t bootstrap_create_server(mach_port_t bp, const char *server_cmd, uid_t server_uid,
+                                      boolean_t on_demand, mach_port_t *server_port);
+
+/*
+ * BOOTSTRAP_STATUS_ACTIVE or, for a service that was declared and not checked in,
+ * BOOTSTRAP_STATUS_INACTIVE. Waits and fails as bootstrap_look_up.
+ */
+kern_return_t bootstrap_status(mach_port_t bp, const char *service_name,
+                               bootstrap_status_t *service_active);
+
+/*
+ * The port above `bp`, for root: the topmost is its own. The caller owns the reference.
+ * BOOTSTRAP_SUCCESS; BOOTSTRAP_NOT_PRIVILEGED: the caller's effective user is not root.
+ */
+kern_return_t bootstrap_parent(mach_port_t bp, mach_port_t *parent_port);
+
+/* `bp` itself, with one reference more. KERN_SUCCESS; KERN_INVALID_NAME, KERN_INVALID_RIGHT. */
+kern_return_t bootstrap_unprivileged(mach_port_t bp, mach_port_t *unpriv_port);
 
 /* The text of a code of these calls, never NULL. Borrowed, as mach_error_string()'s. */
 const char *bootstrap_strerror(kern_return_t r);
