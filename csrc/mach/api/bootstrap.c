@@ -28,15 +28,17 @@ static void cut_name(char *ret_name, const char *name)
 
 static kern_return_t code_of(int error)
 {
-    return error == 0             ? BOOTSTRAP_SUCCESS
-           : error == -EADDRINUSE ? BOOTSTRAP_NOT_PRIVILEGED /* another task's (S166) */
-                                  : BOOTSTRAP_NO_MEMORY;
+    return error == 0 ? BOOTSTRAP_SUCCESS
+           : error == -EADDRINUSE || error == -EPERM
+               ? BOOTSTRAP_NOT_PRIVILEGED /* another task's (S166), or another user's */
+               : BOOTSTRAP_NO_MEMORY;
 }
 
 /* Takes the task lock; leaves it again unless `bp` is a right that bootstrap calls take. */
 static kern_return_t enter(mach_port_t bp)
 {
     ipc_task_lock();
+    ipc_engine_catch_up(); /* services whose port has died in another task are gone */
     struct ipc_entry *entry = ipc_space_find(bp);
     if (entry && entry->port && entry->port->bootstrap)
         return BOOTSTRAP_SUCCESS;
@@ -57,7 +59,15 @@ static kern_return_t open_door(const char *service, struct ipc_port *port, const
                                unsigned count)
 {
     int r = ipc_task_start_engine();
-    return code_of(r < 0 ? r : ipc_door_open(service, port, uids, count));
+    if (r == 0)
+        r = ipc_door_open(service, port, uids, count);
+    if (r < 0 || port->place == IPC_OWN)
+        return code_of(r);
+    struct ipc_door *door = ipc_door_find(service);
+    r = ipc_door_hand_over(door, port->peer);
+    if (r < 0)
+        ipc_door_close(door);
+    return code_of(r);
 }
 
 /* register with MACH_PORT_NULL: a declared service of one's own goes (S171). */
@@ -77,15 +87,14 @@ static kern_return_t unregister(const char *service)
 static kern_return_t register_port(const char *service, mach_port_t name, const uid_t *uids,
                                    unsigned count)
 {
-    if (name == MACH_PORT_DEAD)
-        return BOOTSTRAP_NO_MEMORY;
     if (name == MACH_PORT_NULL)
         return unregister(service);
-    struct ipc_entry *entry = ipc_space_find(name);
-    if (!entry)
-        return MACH_SEND_INVALID_DEST;
-    if (!entry->port || entry->port->place != IPC_OWN || entry->port->kind != IPC_PORT)
-        return KERN_INVALID_RIGHT; /* only a port of this task can be published: DIFFERENCES */
+    struct ipc_entry *entry = name == MACH_PORT_DEAD ? NULL : ipc_space_find(name);
+    bool dead = name == MACH_PORT_DEAD || (entry && entry->type & MACH_PORT_TYPE_DEAD_NAME);
+    if (!dead && (!entry || !(entry->type & MACH_PORT_TYPE_SEND)))
+        return MACH_SEND_INVALID_RIGHT; /* as if it were to go to launchd */
+    if (dead || (entry->port->place != IPC_OWN && entry->port->place != IPC_REMOTE))
+        return BOOTSTRAP_NO_MEMORY;
     struct ipc_door *door = ipc_door_find(service);
     if (door) /* a declared one is to be checked in, not replaced */
         return door->declared ? BOOTSTRAP_NOT_PRIVILEGED : BOOTSTRAP_SERVICE_ACTIVE;

@@ -110,6 +110,20 @@ static struct ipc_door *new_door(const char *name, const uid_t *uids, unsigned u
     return door;
 }
 
+/* A door for `port` is in the list from now on. */
+static void hang(struct ipc_door *door, struct ipc_port *port)
+{
+    door->port = ipc_port_carry(port);
+    port->doors++;
+    util_list_append(&ipc_task.doors, &door->link);
+}
+
+/* A listener is taken from one's own user and from root: accept() on it can be made to block. */
+static bool takes_doors_from(uid_t owner, uid_t giver)
+{
+    return giver == owner || giver == 0;
+}
+
 int ipc_door_open(const char *name, struct ipc_port *borrow_port, const uid_t *uids,
                   unsigned uid_count)
 {
@@ -129,11 +143,82 @@ int ipc_door_open(const char *name, struct ipc_port *borrow_port, const uid_t *u
         free_door(door);
         return r;
     }
-    util_list_append(&ipc_task.doors, &door->link);
     if (borrow_port)
-        door->port = ipc_port_carry(borrow_port);
+        hang(door, borrow_port);
     else
+        util_list_append(&ipc_task.doors, &door->link);
+    if (!borrow_port)
         ipc_task.address = door->address;
+    return 0;
+}
+
+int ipc_door_hand_over(struct ipc_door *door, struct ipc_peer *to)
+{
+    struct wire_channel *channel = ipc_peer_channel(to);
+    if (!channel)
+        return -EPIPE;
+    if (!takes_doors_from(to->credentials.uid, geteuid()))
+        return -EPERM;
+    if (door->uid_count > WIRE_UIDS_MAX)
+        return -E2BIG;
+    struct {
+        struct wire_door head;
+        uint32_t uids[WIRE_UIDS_MAX];
+    } entry = {.head = {.id = door->port->node.id, .uid_count = door->uid_count}};
+    memcpy(entry.head.name, door->name, sizeof entry.head.name);
+    for (unsigned i = 0; i < door->uid_count; i++)
+        entry.uids[i] = door->uids[i];
+    int r = wire_channel_send_fds(channel, &door->fd, 1, &entry.head.token);
+    if (r == 0)
+        r = wire_channel_publish(channel, WIRE_DOOR, &entry,
+                                 sizeof entry.head + door->uid_count * sizeof(uint32_t));
+    if (r < 0)
+        return r;
+    ipc_engine_unwatch(door->fd, &door->watch);
+    close(door->fd);
+    door->fd = -1;
+    return 0;
+}
+
+/* What came must be a listener, whose address then is that of the door. */
+static bool is_listener(struct ipc_door *door)
+{
+    int listening = 0, type = 0;
+    socklen_t size = sizeof(int);
+    struct os_address *address = &door->address;
+    address->length = sizeof address->un;
+    return getsockopt(door->fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening &&
+           getsockopt(door->fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET &&
+           getsockname(door->fd, (struct sockaddr *)&address->un, &address->length) == 0 &&
+           address->un.sun_family == AF_UNIX &&
+           fcntl(door->fd, F_SETFL, fcntl(door->fd, F_GETFL) | O_NONBLOCK) == 0;
+}
+
+int ipc_door_receive(struct wire_channel *channel, const void *payload, size_t size)
+{
+    struct wire_door head;
+    const uint32_t *uids;
+    int r = wire_door_read(payload, size, &head, &uids);
+    if (r < 0)
+        return r;
+    struct ipc_door *door = new_door(head.name, uids, head.uid_count);
+    if (!door)
+        return -EMFILE;
+    r = wire_channel_take_fds(channel, head.token, 1, &door->fd, ipc_peer_welcome);
+    if (r < 0) {
+        free_door(door);
+        return r == -ENOENT ? 0 : r;
+    }
+    struct ipc_port *port = ipc_port_find(head.id);
+    bool mine = port && port->place == IPC_OWN && port->kind == IPC_PORT;
+    if (!mine || !takes_doors_from(geteuid(), channel->peer->credentials.uid) ||
+        !is_listener(door) || ipc_engine_watch(door->fd, &door->watch) < 0) {
+        close(door->fd); /* whoever knocks hears that there is no such service */
+        free_door(door);
+        return 0;
+    }
+    hang(door, port);
+    ipc_door_accept(door);
     return 0;
 }
 
@@ -150,20 +235,25 @@ struct ipc_door *ipc_door_find(const char *name)
 
 void ipc_door_close(struct ipc_door *door)
 {
-    ipc_door_accept(door); /* who knocked in time is let in, and hears of the death */
+    if (door->fd >= 0)
+        ipc_door_accept(door); /* who knocked in time is let in, and hears of the death */
     UTIL_LIST_EACH(at, after, &ipc_task.ends)
     {
         struct ipc_end *end = UTIL_CONTAINER(at, struct ipc_end, link);
         if (end->door == door)
             end->door = NULL;
     }
-    ipc_engine_unwatch(door->fd, &door->watch);
-    if (is_path(&door->address))
-        (void)unlink(door->address.un.sun_path);
-    close(door->fd);
+    if (door->fd >= 0) {
+        ipc_engine_unwatch(door->fd, &door->watch);
+        if (is_path(&door->address))
+            (void)unlink(door->address.un.sun_path);
+        close(door->fd);
+    }
     util_list_remove(&door->link);
-    if (door->port)
+    if (door->port) {
+        door->port->doors--;
         ipc_port_drop(door->port);
+    }
     free_door(door);
 }
 
@@ -290,6 +380,10 @@ static void welcome(struct wire_channel *channel)
 {
     struct wire_datagram datagram = {
         .kind = WIRE_WELCOME, .version = WIRE_VERSION, .task = ipc_task.id};
+    if (ipc_task_listen() == 0) { /* the door that was knocked at may go before the others do */
+        datagram.address_size = ipc_task.address.length;
+        memcpy(datagram.address, &ipc_task.address.un, ipc_task.address.length);
+    }
     (void)os_send(channel->fd, &datagram, sizeof datagram, NULL, 0, true);
 }
 

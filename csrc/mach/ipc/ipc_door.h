@@ -6,6 +6,10 @@
  * (`pending`) as long as the end waits; HELLO makes the end a channel and the right its peer's,
  * the end's death gives it back.
  *
+ * A door stands where its port is: to register another task's port, the name's listener is handed
+ * to that task, whoever knocked already with it. The task that registered keeps a door without a
+ * descriptor, so that it knows what it has registered.
+ *
  * Locks: the task lock. */
 #ifndef MACHOOL_IPC_DOOR_H
 #define MACHOOL_IPC_DOOR_H
@@ -19,12 +23,14 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+struct ipc_peer;
 struct ipc_port;
+struct wire_channel;
 
 struct ipc_door {
     struct ipc_watch watch; /* first */
     struct util_link link;
-    int fd;
+    int fd; /* -1: it stands in the task that has the port */
     bool starved;
     bool declared; /* nobody has checked in: the port's receive right is the door's */
     struct os_address address;
@@ -49,6 +55,11 @@ struct ipc_end {
  * -EADDRINUSE when the name is taken. */
 int ipc_door_open(const char *name, struct ipc_port *borrow_port, const uid_t *uids,
                   unsigned uid_count);
+/* Hands a door to the task where its port is now; it stays in the list without its descriptor. 0,
+ * -EPERM (that task runs as another user), or -errno with nothing changed. */
+int ipc_door_hand_over(struct ipc_door *door, struct ipc_peer *to);
+/* WIRE_DOOR: a listener for a port of ours. 0, -EMFILE (read the entry again later), -EBADMSG. */
+int ipc_door_receive(struct wire_channel *channel, const void *payload, size_t size);
 /* The door of a service this task registered; NULL: none. */
 struct ipc_door *ipc_door_find(const char *name);
 /* Closes it and drops its right. */

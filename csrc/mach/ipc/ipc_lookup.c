@@ -26,9 +26,12 @@ void ipc_lookup_read(struct ipc_lookup *lookup)
         os_fd_close_all(received.fds, received.count);
     if (r == 0)
         r = -ECONNRESET;
+    if (r > 0 && !received.has_credentials)
+        r = -EBADMSG;
     if (r > 0 && (wire_datagram_check(&lookup->answer, received.size) < 0 ||
                   (lookup->answer.kind != WIRE_ANSWER && lookup->answer.kind != WIRE_REFUSED)))
         r = -EBADMSG;
+    lookup->owner = received.credentials;
     lookup->result = r;
     ipc_engine_wake_all(&lookup->waiters);
 }
@@ -103,16 +106,16 @@ static kern_return_t go_ahead(int take_fd, const char *name, struct util_id alia
 }
 
 /* The owner answered: the end becomes a right like any other that was introduced. */
-static kern_return_t accept_answer(int take_fd, const struct wire_datagram *answer,
-                                   struct ipc_carried *ret_right)
+static kern_return_t accept_answer(const struct ipc_lookup *lookup, struct ipc_carried *ret_right)
 {
+    const struct wire_datagram *answer = &lookup->answer;
     if (answer->kind == WIRE_REFUSED || util_id_is_none(answer->id)) {
-        close(take_fd);
+        close(lookup->fd);
         return answer->count == BOOTSTRAP_NOT_PRIVILEGED ? BOOTSTRAP_NOT_PRIVILEGED
                                                          : BOOTSTRAP_UNKNOWN_SERVICE;
     }
-    struct ipc_port *port = ipc_transit_take_end(take_fd, answer->id, MACH_MSG_TYPE_PORT_SEND,
-                                                 answer->task, answer->limit);
+    struct ipc_port *port = ipc_transit_take_end_of(lookup->fd, answer->id, MACH_MSG_TYPE_PORT_SEND,
+                                                    answer->task, answer->limit, &lookup->owner);
     if (!port)
         return BOOTSTRAP_NO_MEMORY;
     *ret_right = (struct ipc_carried){.port = port, .type = MACH_MSG_TYPE_PORT_SEND};
@@ -161,6 +164,5 @@ kern_return_t ipc_lookup(const char *name, struct ipc_carried *ret_right, bool *
         return code_of(r);
     }
     *ret_active = r <= 0 || lookup.answer.count == 0;
-    return r > 0 ? accept_answer(lookup.fd, &lookup.answer, ret_right)
-                 : go_ahead(lookup.fd, name, ask.id, ret_right);
+    return r > 0 ? accept_answer(&lookup, ret_right) : go_ahead(lookup.fd, name, ask.id, ret_right);
 }

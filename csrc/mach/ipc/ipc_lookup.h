@@ -15,6 +15,7 @@
 #include "wire/wire_format.h"
 
 #include <mach/kern_return.h>
+#include <sys/socket.h>
 
 #define IPC_LOOKUP_LIMIT 100 /* ms */
 
@@ -23,6 +24,7 @@ struct ipc_lookup {
     int fd;
     int result; /* 1: `answer` is valid; 0: none yet; -errno */
     struct wire_datagram answer;
+    struct ucred owner; /* who answered: the listener may have been made by another */
     struct util_link waiters;
 };
 

@@ -176,6 +176,10 @@ void ipc_peer_welcome(struct wire_channel *channel, const struct wire_datagram *
         return;
     }
     peer->credentials = received->credentials;
+    if (datagram->address_size) {
+        peer->listener.length = datagram->address_size;
+        memcpy(&peer->listener.un, datagram->address, datagram->address_size);
+    }
 }
 
 void ipc_peer_meet(void)

@@ -262,7 +262,8 @@ void ipc_port_forget(struct ipc_port *port)
 void ipc_port_destroy(struct ipc_port *port)
 {
     leave_table(port, true);
-    ipc_door_close_all_of(port);
+    if (port->doors)
+        ipc_door_close_all_of(port);
     ipc_mqueue_wake_all(port);
     UTIL_LIST_EACH(at, after, &port->nonces)
     {
@@ -284,6 +285,8 @@ void ipc_port_die(struct ipc_port *port)
 {
     ipc_port_ref(port);
     release(port);
+    if (port->doors)
+        ipc_door_close_all_of(port);
     ipc_right_died(port);
     ipc_mqueue_wake_all(port);
     ipc_port_unref(port);

@@ -45,6 +45,7 @@ struct ipc_port {
     uint8_t place;         /* enum ipc_place */
     bool starved;          /* OWN: its next message waits for descriptors (EMFILE) */
     bool bootstrap;        /* SPECIAL: bootstrap calls take it */
+    uint16_t doors;        /* services in the task's list that lead here */
     mach_port_name_t name; /* its one name in the space, or 0 */
     struct ipc_grants grants;
     uint32_t limit; /* queue limit; REMOTE: as last heard */

@@ -72,7 +72,8 @@ static void close_inherited(void)
     UTIL_LIST_EACH(at2, after2, &ipc_task.doors)
     {
         struct ipc_door *door = UTIL_CONTAINER(at2, struct ipc_door, link);
-        close(door->fd);
+        if (door->fd >= 0)
+            close(door->fd);
         if (door->declared)
             ipc_port_forget(door->port); /* no name leads to it */
     }

@@ -2,6 +2,7 @@
  * ipc_transit_send.c. */
 #include "ipc/ipc_transit.h"
 
+#include "ipc/ipc_door.h"
 #include "ipc/ipc_kmsg.h"
 #include "ipc/ipc_mqueue.h"
 #include "ipc/ipc_peer.h"
@@ -57,17 +58,24 @@ struct ipc_port *ipc_transit_take_end(int take_end, struct util_id id, uint8_t t
                                       struct util_id owner, uint32_t limit)
 {
     struct ucred credentials;
+    if (os_peer_credentials(take_end, &credentials) < 0) {
+        close(take_end);
+        return NULL;
+    }
+    return ipc_transit_take_end_of(take_end, id, type, owner, limit, &credentials);
+}
+
+struct ipc_port *ipc_transit_take_end_of(int take_end, struct util_id id, uint8_t type,
+                                         struct util_id owner, uint32_t limit,
+                                         const struct ucred *credentials)
+{
     enum ipc_kind kind = type == MACH_MSG_TYPE_PORT_SEND_ONCE ? IPC_ONCE : IPC_PORT;
     struct ipc_port *port = ipc_port_find(id);
     if (port && port->place == IPC_OWN) { /* it came home by way of others */
         close(take_end);
         return ipc_port_carry(port);
     }
-    if (os_peer_credentials(take_end, &credentials) < 0) {
-        close(take_end);
-        return NULL;
-    }
-    struct ipc_peer *peer = ipc_peer_find(owner, credentials.pid);
+    struct ipc_peer *peer = ipc_peer_find(owner, credentials->pid);
     if (peer && ipc_peer_channel(peer)) {
         port = join(id, kind, peer, limit);
         if (port)
@@ -82,7 +90,7 @@ struct ipc_port *ipc_transit_take_end(int take_end, struct util_id id, uint8_t t
     if (!channel)
         return NULL;
     if (!peer)
-        peer = ipc_peer_new(owner, &credentials);
+        peer = ipc_peer_new(owner, credentials);
     if (!peer) {
         wire_channel_close(channel);
         return NULL;
@@ -387,6 +395,8 @@ int ipc_transit_receive(struct wire_channel *channel, uint16_t kind, const void 
     case WIRE_DEAD:
     case WIRE_LIMIT:
         return receive_count(channel, kind, payload, size);
+    case WIRE_DOOR:
+        return ipc_door_receive(channel, payload, size);
     case WIRE_BYE:
     case WIRE_BYE_OK:
         ipc_peer_hear_bye(channel, kind);

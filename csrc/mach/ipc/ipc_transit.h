@@ -12,6 +12,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 struct ipc_kmsg;
 struct ipc_peer;
@@ -33,5 +34,9 @@ int ipc_transit_receive(struct wire_channel *channel, uint16_t kind, const void 
  * Returns it carried, or NULL when the owner is gone or resources are short. */
 struct ipc_port *ipc_transit_take_end(int take_end, struct util_id id, uint8_t type,
                                       struct util_id owner, uint32_t limit);
+/* The same where the owner is known better than by who made the listener. */
+struct ipc_port *ipc_transit_take_end_of(int take_end, struct util_id id, uint8_t type,
+                                         struct util_id owner, uint32_t limit,
+                                         const struct ucred *credentials);
 
 #endif

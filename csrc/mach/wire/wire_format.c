@@ -100,6 +100,20 @@ int wire_spill_read(const void *buffer, size_t size, struct wire_spill *ret_spil
     return ret_spill->fds == 0 ? -EBADMSG : 0;
 }
 
+int wire_door_read(const void *buffer, size_t size, struct wire_door *ret_door,
+                   const uint32_t **ret_uids)
+{
+    if (size < sizeof *ret_door)
+        return -EBADMSG;
+    memcpy(ret_door, buffer, sizeof *ret_door);
+    if (util_id_is_none(ret_door->id) || ret_door->uid_count > WIRE_UIDS_MAX ||
+        ret_door->uid_count * sizeof(uint32_t) > size - sizeof *ret_door ||
+        !memchr(ret_door->name, 0, sizeof ret_door->name) || !ret_door->name[0])
+        return -EBADMSG;
+    *ret_uids = (const uint32_t *)(const void *)((const uint8_t *)buffer + sizeof *ret_door);
+    return 0;
+}
+
 size_t wire_datagram_size(uint32_t kind)
 {
     return kind == WIRE_BELL || kind == WIRE_FDS ? WIRE_DATAGRAM_SHORT

@@ -35,6 +35,8 @@ struct wire_right {
     uint32_t limit; /* the port's queue limit, as the passer knows it */
 };
 
+#define WIRE_NAME_MAX 128
+
 /* ---- ring entries ---------------------------------------------------------------------- */
 
 enum wire_kind {
@@ -44,6 +46,7 @@ enum wire_kind {
     WIRE_RELEASE,                      /* struct wire_count: I gave back that many */
     WIRE_DEAD,                         /* struct wire_count: that port of mine has died */
     WIRE_LIMIT,                        /* struct wire_count: that port's new queue limit */
+    WIRE_DOOR,                         /* struct wire_door: a service of your port's */
     WIRE_BYE,                          /* nothing: I hold nothing of yours, may we end? */
     WIRE_BYE_OK,                       /* nothing: neither do I, and I shall publish no more */
     WIRE_KIND_END,
@@ -93,6 +96,18 @@ struct wire_count {
     uint64_t count;
 };
 
+/* The listener of a service goes to the task that has its port; one descriptor. The users that may
+ * look up follow. */
+struct wire_door {
+    struct util_id id;
+    uint64_t token;
+    uint32_t uid_count;
+    uint32_t unused;
+    char name[WIRE_NAME_MAX];
+};
+
+#define WIRE_UIDS_MAX 256u
+
 /* A message split into its parts; pointers lead into the checked buffer. */
 struct wire_message_view {
     struct wire_message head;
@@ -111,6 +126,9 @@ int wire_message_read(const void *buffer, size_t size, struct wire_message_view 
 
 int wire_count_read(const void *buffer, size_t size, struct wire_count *ret_count);
 int wire_spill_read(const void *buffer, size_t size, struct wire_spill *ret_spill);
+/* `*ret_uids` leads into the buffer; the name is NUL-terminated. */
+int wire_door_read(const void *buffer, size_t size, struct wire_door *ret_door,
+                   const uint32_t **ret_uids);
 
 /* ---- datagrams ------------------------------------------------------------------------- */
 
@@ -126,8 +144,6 @@ enum wire_datagram_kind {
     WIRE_WELCOME,  /* to HELLO: I am `task`; credentials */
     WIRE_DATAGRAM_END,
 };
-
-#define WIRE_NAME_MAX 128
 
 struct wire_datagram {
     uint32_t kind;

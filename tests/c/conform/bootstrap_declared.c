@@ -285,11 +285,15 @@ TEST(S166_ports_that_are_none)
     mach_port_t found = MACH_PORT_NULL;
     kit_service_name(name, sizeof(name));
     ASSERT_CODE(BOOTSTRAP_NO_MEMORY, bootstrap_register(bootstrap_port, name, MACH_PORT_DEAD));
-    ASSERT_CODE(MACH_SEND_INVALID_DEST,
+    ASSERT_CODE(MACH_SEND_INVALID_RIGHT,
                 bootstrap_register(bootstrap_port, name, kit_unknown_name()));
+    ASSERT_CODE(MACH_SEND_INVALID_RIGHT, bootstrap_register(bootstrap_port, name, receive));
     ASSERT_CODE(MACH_SEND_INVALID_DEST, bootstrap_register(MACH_PORT_NULL, name, dead));
     ASSERT_CODE(MACH_SEND_INVALID_DEST, bootstrap_look_up(MACH_PORT_DEAD, name, &found));
     ASSERT_CODE(MACH_SEND_INVALID_DEST, bootstrap_check_in(receive, name, &found));
+    ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, look_up_code(name));
+    ASSERT_OK(mach_port_mod_refs(mach_task_self(), dead, MACH_PORT_RIGHT_RECEIVE, -1));
+    ASSERT_CODE(BOOTSTRAP_NO_MEMORY, bootstrap_register(bootstrap_port, name, dead));
     ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, look_up_code(name));
     kit_destroy(dead);
     kit_destroy(receive);

@@ -75,20 +75,6 @@ TEST(D3_a_stranger_is_refused)
     kit_destroy(found);
 }
 
-TEST(D4_only_ports_of_ones_own_can_be_registered)
-{
-    GATE_DARWIN("launchd keeps any send right");
-    char name[BOOTSTRAP_MAX_NAME_LEN];
-    struct kit_pair pair;
-    kit_pair_start(&pair, "differences_fills", "");
-    kit_service_name(name, sizeof(name));
-    ASSERT_CODE(KERN_INVALID_RIGHT, bootstrap_register(bootstrap_port, name, pair.theirs));
-    peer_tell(&pair.peer);
-    peer_hear(&pair.peer);
-    peer_tell(&pair.peer);
-    kit_pair_end(&pair);
-}
-
 /* The right works before its owner runs again. */
 TEST(D5_look_up_while_the_owner_is_stopped)
 {

@@ -36,6 +36,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct wire_message_view view;
     struct wire_count count;
     struct wire_spill spill;
+    struct wire_door door;
+    const uint32_t *uids;
     memcpy(copy, data, size);
     if (wire_message_read(copy, size, &view) == 0)
         walk(&view);
@@ -43,6 +45,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         CHECK(count.count <= INT32_MAX);
     if (wire_spill_read(copy, size, &spill) == 0)
         CHECK(spill.fds > 0);
+    if (wire_door_read(copy, size, &door, &uids) == 0) {
+        CHECK(strlen(door.name) > 0 && strlen(door.name) < sizeof door.name);
+        CHECK(door.uid_count == 0 || uids[door.uid_count - 1] <= UINT32_MAX);
+    }
     if (size >= sizeof(struct wire_datagram) || size == WIRE_DATAGRAM_SHORT) {
         struct wire_datagram datagram;
         memset(&datagram, 0xff, sizeof datagram);

@@ -52,12 +52,12 @@ extern "C" {
  */
 
 /*
- * Publishes a port of the caller's own under a name; the caller keeps `sp`. The name goes when the
- * port does. BOOTSTRAP_SUCCESS; BOOTSTRAP_SERVICE_ACTIVE: the caller publishes that name already;
- * BOOTSTRAP_NOT_PRIVILEGED: another task does, or the caller declared it and is to check in;
- * BOOTSTRAP_NO_MEMORY: descriptors or memory are short, or `sp` is dead; KERN_INVALID_RIGHT: the
- * port's receive right is not here; MACH_SEND_INVALID_DEST: `sp` stands for nothing;
- * KERN_INVALID_ARGUMENT: no name.
+ * Publishes a port, the caller's own or another task's, under a name; the caller keeps its send
+ * right `sp`. The name goes when the port does; another task's port is that task's service from
+ * then on. BOOTSTRAP_SUCCESS; BOOTSTRAP_SERVICE_ACTIVE: the caller publishes that name already;
+ * BOOTSTRAP_NOT_PRIVILEGED: another task does, or the caller declared it and is to check in, or
+ * the port's task runs as another user; BOOTSTRAP_NO_MEMORY: descriptors or memory are short, or
+ * `sp` is dead; MACH_SEND_INVALID_RIGHT: `sp` is no send right; KERN_INVALID_ARGUMENT: no name.
  *
  * MACH_PORT_NULL for `sp` removes a service that the caller declared and nobody checked in: its
  * port dies. Where there is none, nothing happens, successfully.
