@@ -147,14 +147,11 @@ static kern_return_t check_in(const char *service, mach_port_t *ret_port)
     kern_return_t kr = known ? BOOTSTRAP_SUCCESS : declare(service, &door);
     if (kr != BOOTSTRAP_SUCCESS)
         return kr;
-    if (ipc_right_copyout_receive(door->port, ret_port) == KERN_SUCCESS)
-        door->declared = false;
-    else {
-        kr = BOOTSTRAP_NO_MEMORY;
-        if (!known)
-            ipc_port_destroy(door->port);
-    }
-    return kr;
+    struct ipc_carried right = {.port = door->port, .type = MACH_MSG_TYPE_PORT_RECEIVE};
+    door->declared = false;
+    if (ipc_right_copyout(&right, ret_port) != KERN_SUCCESS) /* and the service is gone with it */
+        return BOOTSTRAP_NO_MEMORY;
+    return BOOTSTRAP_SUCCESS;
 }
 
 kern_return_t bootstrap_check_in(mach_port_t bp, const char *name, mach_port_t *sp)

@@ -3,6 +3,8 @@
 #include "ipc/ipc_kmsg.h"
 #include "ipc/ipc_mqueue.h"
 #include "ipc/ipc_port.h"
+#include "ipc/ipc_pset.h"
+#include "ipc/ipc_request.h"
 #include "ipc/ipc_right.h"
 #include "ipc/ipc_task.h"
 #include "os/os_clock.h"
@@ -29,6 +31,8 @@ static mach_msg_return_t send_once(mach_msg_header_t *msg, mach_msg_option_t opt
         return mr;
     ipc_task_lock();
     mr = ipc_mqueue_send(kmsg, deadline_of(option, MACH_SEND_TIMEOUT, timeout));
+    if (mr == MACH_SEND_TIMED_OUT && option & MACH_SEND_NOTIFY)
+        ipc_request_turned_away(kmsg->destination.port);
     ipc_engine_leave();
     ipc_task_unlock();
     if (mr != MACH_MSG_SUCCESS)
@@ -89,20 +93,26 @@ static mach_msg_return_t too_large_dies(struct ipc_kmsg *kmsg, mach_port_name_t 
     return MACH_RCV_TOO_LARGE;
 }
 
-/* Takes the message that is there into the user's buffer. Called with the lock, returns without. */
+/* Takes the message that is there, at a port or at a member of a set, into the user's buffer. Called
+ * with the lock, returns without. */
 static mach_msg_return_t take_msg(struct ipc_port *port, mach_port_name_t name,
                                   mach_msg_header_t *msg, mach_msg_option_t option,
                                   mach_msg_size_t room)
 {
+    if (port->kind == IPC_SET) {
+        port = ipc_pset_pick(port);
+        name = port->name; /* S100 */
+    }
     struct ipc_kmsg *kmsg = ipc_mqueue_peek(port);
     mach_msg_size_t size = ipc_kmsg_user_size(kmsg);
     bool fits = room >= size && room - size >= REQUESTED_TRAILER_SIZE(option);
     mach_msg_return_t mr;
     if (!fits && option & MACH_RCV_LARGE) {
         mr = too_large_stays(kmsg, name, msg, option, room);
-        ipc_engine_wake_first(&port->receivers); /* it may suit another thread (S57) */
+        ipc_mqueue_pass_on(port); /* it may suit another thread (S57) */
     } else {
         ipc_mqueue_take(port);
+        kmsg->keeps_guards = option & MACH_RCV_GUARDED_DESC;
         mr = fits ? ipc_kmsg_copyout_rights(kmsg, name, msg)
                   : too_large_dies(kmsg, name, msg, room);
         if (fits)
@@ -122,6 +132,8 @@ static mach_msg_return_t receive_once(mach_msg_header_t *msg, mach_msg_option_t 
 {
     ipc_task_lock();
     struct ipc_port *port = ipc_right_receiver(name);
+    if (!port)
+        port = ipc_right_set(name);
     mach_msg_return_t mr = port ? MACH_MSG_SUCCESS : MACH_RCV_INVALID_NAME;
     bool polls = option & MACH_RCV_TIMEOUT && timeout == 0;
     if (port && !port->queued) {
@@ -204,22 +216,53 @@ static void destroy_right(mach_port_t name, mach_msg_type_name_t disposition)
     }
 }
 
+static void destroy_ool_ports(const uint8_t *at)
+{
+    mach_msg_ool_ports_descriptor_t ports;
+    memcpy(&ports, at, sizeof ports);
+    const mach_port_t *names = ports.address;
+    for (mach_msg_size_t i = 0; i < ports.count; i++)
+        destroy_right(names[i], ports.disposition);
+    if (ports.deallocate)
+        (void)vm_deallocate(mach_task_self_, (vm_address_t)(uintptr_t)ports.address,
+                            ports.count * sizeof *names);
+}
+
+static void destroy_guarded(const uint8_t *at)
+{
+    mach_msg_guarded_port_descriptor_t port;
+    memcpy(&port, at, sizeof port);
+    if (mach_port_unguard(mach_task_self_, port.name, port.context) == KERN_SUCCESS)
+        destroy_right(port.name, port.disposition);
+}
+
 /* One descriptor of a message that is destroyed; returns its size. */
 static size_t destroy_descriptor(const uint8_t *at)
 {
     mach_msg_type_descriptor_t type;
+    mach_msg_port_descriptor_t port;
+    mach_msg_ool_descriptor_t ool;
     memcpy(&type, at, sizeof type);
-    if (type.type == MACH_MSG_PORT_DESCRIPTOR) {
-        mach_msg_port_descriptor_t port;
+    switch (type.type) {
+    case MACH_MSG_PORT_DESCRIPTOR:
         memcpy(&port, at, sizeof port);
         destroy_right(port.name, port.disposition);
         return sizeof port;
+    case MACH_MSG_OOL_PORTS_DESCRIPTOR:
+        destroy_ool_ports(at);
+        break;
+    case MACH_MSG_GUARDED_PORT_DESCRIPTOR:
+        destroy_guarded(at);
+        break;
+    case MACH_MSG_OOL_DESCRIPTOR: /* volatile memory stays (S64) */
+        memcpy(&ool, at, sizeof ool);
+        if (ool.deallocate)
+            (void)vm_deallocate(mach_task_self_, (vm_address_t)(uintptr_t)ool.address, ool.size);
+        break;
+    default:
+        break;
     }
-    mach_msg_ool_descriptor_t ool;
-    memcpy(&ool, at, sizeof ool);
-    if (type.type == MACH_MSG_OOL_DESCRIPTOR && ool.deallocate) /* volatile memory stays (S64) */
-        (void)vm_deallocate(mach_task_self_, (vm_address_t)(uintptr_t)ool.address, ool.size);
-    return sizeof ool;
+    return sizeof ool; /* all but the first kind are of one size */
 }
 
 void mach_msg_destroy(mach_msg_header_t *msg)

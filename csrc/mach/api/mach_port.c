@@ -1,6 +1,8 @@
 /* mach_port_*: names and rights of this task's space. */
-#include "ipc/ipc_peer.h"
+#include "api/api.h"
 #include "ipc/ipc_port.h"
+#include "ipc/ipc_pset.h"
+#include "ipc/ipc_request.h"
 #include "ipc/ipc_right.h"
 #include "ipc/ipc_space.h"
 #include "ipc/ipc_task.h"
@@ -8,50 +10,77 @@
 #include <mach/mach.h>
 #include <string.h>
 
-/* Only this task's space can be worked on (S184). */
-#define CHECK_TASK(task)                                                                           \
-    do {                                                                                           \
-        if ((task) != mach_task_self_)                                                             \
-            return MACH_SEND_INVALID_DEST;                                                         \
-    } while (0)
-
-/* A new port, with its receive right under a new name. */
-static kern_return_t allocate_receive(mach_port_name_t *ret_name)
+/* The entry of a new name, as mach_port_allocate makes it: at `name`, or where there is room when
+ * that is null. KERN_NO_SPACE, or KERN_NAME_EXISTS when it is taken. */
+static kern_return_t new_entry(struct ipc_port *borrow_port, mach_port_name_t name,
+                               struct ipc_entry **ret_entry)
 {
-    struct ipc_port *port = ipc_port_new();
-    struct ipc_entry *entry = port ? ipc_space_alloc(port) : NULL;
-    if (!entry) {
-        if (port)
-            ipc_port_destroy(port);
+    bool taken = false;
+    *ret_entry = name ? ipc_space_alloc_name(name, borrow_port, &taken)
+                      : ipc_space_alloc(borrow_port);
+    return *ret_entry ? KERN_SUCCESS : taken ? KERN_NAME_EXISTS : KERN_NO_SPACE;
+}
+
+/* A new port with its receive right, or an empty set, under a new name. */
+static kern_return_t allocate_port(bool set, mach_port_name_t *name)
+{
+    struct ipc_entry *entry;
+    struct ipc_port *port = set ? ipc_port_new_set() : ipc_port_new();
+    if (!port)
         return KERN_RESOURCE_SHORTAGE;
+    kern_return_t kr = new_entry(port, *name, &entry);
+    if (kr != KERN_SUCCESS) {
+        if (set)
+            ipc_port_unref(port);
+        else
+            ipc_port_destroy(port);
+        return kr;
     }
     ipc_port_ref(port);
-    entry->type = MACH_PORT_TYPE_RECEIVE;
-    port->name = *ret_name = entry->name;
+    entry->type = set ? MACH_PORT_TYPE_PORT_SET : MACH_PORT_TYPE_RECEIVE;
+    port->name = *name = entry->name;
     return KERN_SUCCESS;
+}
+
+static kern_return_t allocate_dead_name(mach_port_name_t *name)
+{
+    struct ipc_entry *entry;
+    kern_return_t kr = new_entry(NULL, *name, &entry);
+    if (kr != KERN_SUCCESS)
+        return kr;
+    entry->type = MACH_PORT_TYPE_DEAD_NAME;
+    entry->urefs = 1;
+    *name = entry->name;
+    return KERN_SUCCESS;
+}
+
+static kern_return_t allocate(mach_port_right_t right, mach_port_name_t *name)
+{
+    kern_return_t kr = KERN_INVALID_VALUE;
+    ipc_task_lock();
+    if (right == MACH_PORT_RIGHT_RECEIVE || right == MACH_PORT_RIGHT_PORT_SET)
+        kr = allocate_port(right == MACH_PORT_RIGHT_PORT_SET, name);
+    else if (right == MACH_PORT_RIGHT_DEAD_NAME)
+        kr = allocate_dead_name(name);
+    ipc_task_unlock();
+    return kr;
 }
 
 kern_return_t mach_port_allocate(ipc_space_t task, mach_port_right_t right, mach_port_name_t *name)
 {
+    mach_port_name_t anywhere = MACH_PORT_NULL;
     CHECK_TASK(task);
-    if (right != MACH_PORT_RIGHT_RECEIVE && right != MACH_PORT_RIGHT_DEAD_NAME)
-        return KERN_INVALID_VALUE;
-    ipc_task_lock();
-    kern_return_t kr = KERN_SUCCESS;
-    if (right == MACH_PORT_RIGHT_RECEIVE) {
-        kr = allocate_receive(name);
-    } else {
-        struct ipc_entry *entry = ipc_space_alloc(NULL);
-        if (entry) {
-            entry->type = MACH_PORT_TYPE_DEAD_NAME;
-            entry->urefs = 1;
-            *name = entry->name;
-        } else {
-            kr = KERN_NO_SPACE;
-        }
-    }
-    ipc_task_unlock();
+    kern_return_t kr = allocate(right, &anywhere);
+    if (kr == KERN_SUCCESS)
+        *name = anywhere;
     return kr;
+}
+
+kern_return_t mach_port_allocate_name(ipc_space_t task, mach_port_right_t right,
+                                      mach_port_name_t name)
+{
+    CHECK_TASK(task);
+    return MACH_PORT_VALID(name) ? allocate(right, &name) : KERN_INVALID_VALUE;
 }
 
 mach_port_t mach_reply_port(void)
@@ -111,23 +140,39 @@ kern_return_t mach_port_mod_refs(ipc_space_t task, mach_port_name_t name, mach_p
     return kr;
 }
 
-/* Puts a carried right under a name that must be new. */
-static kern_return_t insert_elsewhere(mach_port_name_t name, struct ipc_carried *right)
+/* Puts a carried right under a name that must be new. Takes the right. */
+static kern_return_t insert_elsewhere(mach_port_name_t name, struct ipc_carried *take_right)
 {
     bool taken = false;
-    if (right->type == MACH_MSG_TYPE_PORT_SEND) {
-        ipc_right_clean(right);
-        return KERN_RIGHT_EXISTS; /* the port has a name: the one it came from */
-    }
-    struct ipc_entry *entry = ipc_space_alloc_name(name, right->port, &taken);
+    struct ipc_port *port = take_right->port;
+    bool once = take_right->type == MACH_MSG_TYPE_PORT_SEND_ONCE;
+    struct ipc_entry *entry = NULL;
+    if (once || !port->name)
+        entry = ipc_space_alloc_name(name, port, &taken);
     if (!entry) {
-        ipc_right_clean(right);
-        return taken ? KERN_NAME_EXISTS : KERN_FAILURE;
+        bool named = !once && port->name;
+        ipc_right_clean(take_right);
+        return named ? KERN_RIGHT_EXISTS : taken ? KERN_NAME_EXISTS : KERN_FAILURE;
     }
-    entry->type = MACH_PORT_TYPE_SEND_ONCE;
-    entry->urefs = 1;
-    right->port->name = name; /* the carried right is the entry's now */
-    return KERN_SUCCESS;
+    ipc_port_ref(port);
+    port->name = name; /* where copyout will find it */
+    return ipc_right_copyout_to(take_right, entry);
+}
+
+static kern_return_t insert_right(mach_port_name_t name, mach_port_name_t poly,
+                                  mach_msg_type_name_t disposition)
+{
+    struct ipc_carried right = {0};
+    mach_port_name_t landed;
+    struct ipc_entry *entry = ipc_space_find(poly);
+    if (entry && entry->type & MACH_PORT_TYPE_DEAD_NAME)
+        return KERN_INVALID_CAPABILITY;
+    kern_return_t kr = ipc_right_copyin(poly, disposition, false, &right);
+    if (kr != KERN_SUCCESS)
+        return kr;
+    if (right.type != MACH_MSG_TYPE_PORT_SEND_ONCE && right.port->name == name)
+        return ipc_right_copyout(&right, &landed);
+    return insert_elsewhere(name, &right);
 }
 
 kern_return_t mach_port_insert_right(ipc_space_t task, mach_port_name_t name, mach_port_t poly,
@@ -140,25 +185,31 @@ kern_return_t mach_port_insert_right(ipc_space_t task, mach_port_name_t name, ma
         return KERN_INVALID_NAME;
     if (poly == MACH_PORT_DEAD)
         return KERN_INVALID_CAPABILITY;
-    struct ipc_carried right = {0};
-    mach_port_name_t landed;
     ipc_task_lock();
-    struct ipc_entry *entry = ipc_space_find(poly);
-    kern_return_t kr;
-    if (entry && entry->type & MACH_PORT_TYPE_DEAD_NAME)
-        kr = KERN_INVALID_CAPABILITY;
-    else
-        kr = ipc_right_copyin(poly, disposition, false, &right);
-    if (kr == KERN_SUCCESS) {
-        bool same = name == poly && right.type == MACH_MSG_TYPE_PORT_SEND;
-        if (same)
-            kr = ipc_right_copyout(&right, &landed);
-        else if (name == poly) {
-            ipc_right_clean(&right);
-            kr = KERN_NAME_EXISTS;
-        } else
-            kr = insert_elsewhere(name, &right);
-    }
+    kern_return_t kr = insert_right(name, poly, disposition);
+    ipc_engine_leave();
+    ipc_task_unlock();
+    return kr;
+}
+
+kern_return_t mach_port_extract_right(ipc_space_t task, mach_port_name_t name,
+                                      mach_msg_type_name_t disposition, mach_port_t *poly,
+                                      mach_msg_type_name_t *poly_type)
+{
+    CHECK_TASK(task);
+    struct ipc_carried right = {0};
+    if (disposition < MACH_MSG_TYPE_MOVE_RECEIVE || disposition > MACH_MSG_TYPE_MAKE_SEND_ONCE)
+        return KERN_INVALID_VALUE;
+    if (!MACH_PORT_VALID(name))
+        return KERN_INVALID_RIGHT;
+    ipc_task_lock();
+    kern_return_t kr = ipc_right_copyin(name, disposition, false, &right);
+    mach_msg_type_name_t type = right.type;
+    if (kr == KERN_SUCCESS)
+        kr = ipc_right_copyout(&right, poly);
+    if (kr == KERN_SUCCESS)
+        *poly_type = type;
+    ipc_engine_leave();
     ipc_task_unlock();
     return kr;
 }
@@ -176,7 +227,7 @@ kern_return_t mach_port_type(ipc_space_t task, mach_port_name_t name, mach_port_
     ipc_engine_catch_up();
     struct ipc_entry *entry = ipc_space_find(name);
     if (entry) {
-        *type = entry->type;
+        *type = entry->type | ipc_request_type(entry);
         entry->unnoticed = false;
     }
     ipc_task_unlock();
@@ -226,7 +277,7 @@ kern_return_t mach_port_names(ipc_space_t task, mach_port_name_array_t *names,
         *types = (mach_port_type_array_t)type_page;
         for (struct ipc_entry *entry; (entry = ipc_space_next(&index)); count++) {
             (*names)[count] = entry->name;
-            (*types)[count] = entry->type;
+            (*types)[count] = entry->type | ipc_request_type(entry);
         }
         *names_count = *types_count = count;
     }
@@ -235,79 +286,4 @@ kern_return_t mach_port_names(ipc_space_t task, mach_port_name_array_t *names,
         return kr;
     (void)vm_deallocate(mach_task_self_, name_page, name_page ? size : 0);
     return KERN_RESOURCE_SHORTAGE;
-}
-
-/* The state of a receive right in Mach's terms (S140). With the task lock. */
-static void fill_status(struct ipc_port *port, mach_port_status_t *status)
-{
-    bool once = !util_list_empty(&port->nonces);
-    mach_port_rights_t once_count = 0;
-    UTIL_LIST_EACH(at, after, &port->nonces) once_count++;
-    memset(status, 0, sizeof *status);
-    status->mps_seqno = port->seqno;
-    status->mps_mscount = port->mscount;
-    status->mps_qlimit = port->limit;
-    status->mps_msgcount = port->queued;
-    status->mps_sorights = once ? once_count : 0;
-    status->mps_srights = port->local || port->pending || port->grants.used;
-}
-
-kern_return_t mach_port_get_attributes(ipc_space_t task, mach_port_name_t name,
-                                       mach_port_flavor_t flavor, mach_port_info_t info,
-                                       mach_msg_type_number_t *count)
-{
-    CHECK_TASK(task);
-    mach_msg_type_number_t needed = flavor == MACH_PORT_LIMITS_INFO
-                                        ? MACH_PORT_LIMITS_INFO_COUNT
-                                        : MACH_PORT_RECEIVE_STATUS_COUNT;
-    if (flavor != MACH_PORT_LIMITS_INFO && flavor != MACH_PORT_RECEIVE_STATUS)
-        return KERN_INVALID_ARGUMENT;
-    if (*count < needed)
-        return KERN_FAILURE;
-    ipc_task_lock();
-    ipc_engine_catch_up();
-    struct ipc_port *port = ipc_right_receiver(name);
-    kern_return_t kr = port                   ? KERN_SUCCESS
-                       : ipc_space_find(name) ? KERN_INVALID_RIGHT
-                                              : KERN_INVALID_NAME;
-    if (port && flavor == MACH_PORT_LIMITS_INFO) {
-        const mach_port_limits_t limits = {.mpl_qlimit = port->limit};
-        memcpy(info, &limits, sizeof limits);
-    } else if (port) {
-        mach_port_status_t status;
-        fill_status(port, &status);
-        memcpy(info, &status, sizeof status);
-    }
-    ipc_task_unlock();
-    if (kr == KERN_SUCCESS)
-        *count = needed;
-    return kr;
-}
-
-kern_return_t mach_port_set_attributes(ipc_space_t task, mach_port_name_t name,
-                                       mach_port_flavor_t flavor, mach_port_info_t info,
-                                       mach_msg_type_number_t count)
-{
-    CHECK_TASK(task);
-    mach_port_limits_t limits;
-    if (flavor != MACH_PORT_LIMITS_INFO)
-        return KERN_INVALID_ARGUMENT;
-    if (count < MACH_PORT_LIMITS_INFO_COUNT)
-        return KERN_FAILURE;
-    memcpy(&limits, info, sizeof limits);
-    if (limits.mpl_qlimit > MACH_PORT_QLIMIT_MAX)
-        return KERN_INVALID_VALUE;
-    ipc_task_lock();
-    struct ipc_port *port = ipc_right_receiver(name);
-    kern_return_t kr = port                   ? KERN_SUCCESS
-                       : ipc_space_find(name) ? KERN_INVALID_RIGHT
-                                              : KERN_INVALID_NAME;
-    if (port) {
-        port->limit = limits.mpl_qlimit;
-        for (uint32_t i = 0; i < port->grants.used; i++)
-            ipc_peer_tell(port->grants.list[i].peer, WIRE_LIMIT, port->node.id, port->limit);
-        ipc_engine_wake_all(&port->senders); /* raised: room; lowered: they look again */
-    }
-    ipc_task_unlock();
-    return kr;
 }

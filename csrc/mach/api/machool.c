@@ -13,6 +13,8 @@ int machool_port_fd(mach_port_name_t name)
 {
     ipc_task_lock();
     struct ipc_port *port = ipc_right_receiver(name);
+    if (!port)
+        port = ipc_right_set(name);
     int r = port ? ipc_task_start_engine() : -EINVAL;
     if (r == 0)
         r = ipc_mqueue_poll_fd(port);

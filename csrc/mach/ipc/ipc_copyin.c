@@ -11,6 +11,7 @@
 #include "ipc/ipc_right.h"
 #include "ipc/ipc_space.h"
 #include "ipc/ipc_task.h"
+#include "os/os_maps.h"
 
 #include <mach/mach.h>
 #include <stdlib.h>
@@ -24,6 +25,8 @@ union user_descriptor {
     mach_msg_type_descriptor_t type;
     mach_msg_port_descriptor_t port;
     mach_msg_ool_descriptor_t ool;
+    mach_msg_ool_ports_descriptor_t ool_ports;
+    mach_msg_guarded_port_descriptor_t guarded;
 };
 
 static size_t user_descriptor_size(mach_msg_descriptor_type_t type)
@@ -61,9 +64,8 @@ static mach_msg_return_t measure(const mach_msg_header_t *header, mach_msg_size_
         if ((size_t)(end - at) < sizeof type)
             return MACH_SEND_MSG_TOO_SMALL;
         memcpy(&type, at, sizeof type);
-        if (type.type != MACH_MSG_PORT_DESCRIPTOR && type.type != MACH_MSG_OOL_DESCRIPTOR &&
-            type.type != MACH_MSG_OOL_VOLATILE_DESCRIPTOR)
-            return MACH_SEND_INVALID_TYPE; /* S16; OOL ports and guarded ports: DIFFERENCES */
+        if (type.type > MACH_MSG_DESCRIPTOR_MAX)
+            return MACH_SEND_INVALID_TYPE; /* S16 */
         if ((size_t)(end - at) < user_descriptor_size((mach_msg_descriptor_type_t)type.type))
             return MACH_SEND_MSG_TOO_SMALL;
         at += user_descriptor_size((mach_msg_descriptor_type_t)type.type);
@@ -73,24 +75,42 @@ static mach_msg_return_t measure(const mach_msg_header_t *header, mach_msg_size_
     return MACH_MSG_SUCCESS;
 }
 
+/* One descriptor, and what it adds to what all together ask for. */
+static mach_msg_return_t check_descriptor(const union user_descriptor *d, uint64_t *physical,
+                                          uint64_t *rights)
+{
+    switch (d->type.type) {
+    case MACH_MSG_PORT_DESCRIPTOR:
+        *rights += 1;
+        return MACH_MSG_SUCCESS;
+    case MACH_MSG_GUARDED_PORT_DESCRIPTOR:
+        *rights += 1;
+        return d->guarded.disposition == MACH_MSG_TYPE_MOVE_RECEIVE ? MACH_MSG_SUCCESS
+                                                                    : MACH_SEND_INVALID_TYPE;
+    case MACH_MSG_OOL_PORTS_DESCRIPTOR:
+        *rights += d->ool_ports.count;
+        return MACH_MSG_SUCCESS;
+    default:
+        if (d->ool.copy != MACH_MSG_PHYSICAL_COPY && d->ool.copy != MACH_MSG_VIRTUAL_COPY)
+            return MACH_SEND_INVALID_TYPE; /* S15 */
+        if (d->ool.copy == MACH_MSG_PHYSICAL_COPY && !d->ool.deallocate && d->ool.size > SMALL_MAX)
+            *physical += (uint64_t)round_page((vm_size_t)d->ool.size);
+        return MACH_MSG_SUCCESS;
+    }
+}
+
 /* Copy options, and what all descriptors together may ask for. */
 static mach_msg_return_t check_descriptors(const mach_msg_header_t *header, uint32_t count)
 {
     const uint8_t *at = (const uint8_t *)header + sizeof(mach_msg_base_t);
-    uint64_t physical = 0;
-    uint32_t rights = 0;
+    uint64_t physical = 0, rights = 0;
     for (uint32_t i = 0; i < count; i++) {
         union user_descriptor d;
         read_descriptor(at, &d);
         at += user_descriptor_size((mach_msg_descriptor_type_t)d.type.type);
-        if (d.type.type == MACH_MSG_PORT_DESCRIPTOR) {
-            rights++;
-            continue;
-        }
-        if (d.ool.copy != MACH_MSG_PHYSICAL_COPY && d.ool.copy != MACH_MSG_VIRTUAL_COPY)
-            return MACH_SEND_INVALID_TYPE; /* S15 */
-        if (d.ool.copy == MACH_MSG_PHYSICAL_COPY && !d.ool.deallocate && d.ool.size > SMALL_MAX)
-            physical += (uint64_t)round_page((vm_size_t)d.ool.size);
+        mach_msg_return_t mr = check_descriptor(&d, &physical, &rights);
+        if (mr != MACH_MSG_SUCCESS)
+            return mr;
     }
     if (rights > RIGHTS_MAX)
         return MACH_SEND_TOO_LARGE;
@@ -182,18 +202,67 @@ static mach_msg_return_t copyin_header(const mach_msg_header_t *header, struct i
     return MACH_MSG_SUCCESS;
 }
 
-static mach_msg_return_t copyin_port(const mach_msg_port_descriptor_t *user,
-                                     struct ipc_kmsg_descriptor *d)
+/* One right of the body. With the task lock. */
+static mach_msg_return_t copyin_right(mach_port_name_t name, mach_msg_type_name_t disposition,
+                                      struct ipc_carried *right)
 {
-    if (!MACH_PORT_VALID(user->name)) { /* crosses as such, whatever the disposition (S118) */
-        d->right.dead = user->name == MACH_PORT_DEAD;
-        d->right.type = delivered_type(user->disposition);
+    if (!MACH_PORT_VALID(name)) { /* crosses as such, whatever the disposition (S118) */
+        right->dead = name == MACH_PORT_DEAD;
+        right->type = delivered_type(disposition);
         return MACH_MSG_SUCCESS;
     }
+    return ipc_right_copyin(name, disposition, true, right) == KERN_SUCCESS
+               ? MACH_MSG_SUCCESS
+               : MACH_SEND_INVALID_RIGHT;
+}
+
+/* An array of names: read, unmapped if asked for (S38), then its rights in order. */
+static mach_msg_return_t copyin_ool_ports(const mach_msg_ool_ports_descriptor_t *user,
+                                          struct ipc_kmsg_descriptor *d)
+{
+    size_t size = user->count * sizeof(mach_port_name_t);
+    vm_address_t address = (vm_address_t)(uintptr_t)user->address;
+    mach_port_name_t *names = malloc(size ? size : 1);
+    mach_msg_return_t mr = names && ipc_kmsg_hold_rights(d, user->count) ? MACH_MSG_SUCCESS
+                                                                         : MACH_SEND_NO_BUFFER;
+    d->delivers = delivered_type(user->disposition);
+    if (mr == MACH_MSG_SUCCESS && size && os_maps_copy(names, address, size) < 0)
+        mr = MACH_SEND_INVALID_MEMORY;
+    if (mr == MACH_MSG_SUCCESS && size && user->deallocate)
+        (void)vm_deallocate(mach_task_self_, address, size);
     ipc_task_lock();
-    kern_return_t kr = ipc_right_copyin(user->name, user->disposition, true, &d->right);
+    for (uint32_t i = 0; mr == MACH_MSG_SUCCESS && i < user->count; i++)
+        mr = copyin_right(names[i], user->disposition, &d->rights[i]);
     ipc_task_unlock();
-    return kr == KERN_SUCCESS ? MACH_MSG_SUCCESS : MACH_SEND_INVALID_RIGHT;
+    free(names);
+    return mr;
+}
+
+/* A guarded port gives up its guard to who knows it; an unguarded one gets one on arrival. */
+static mach_msg_return_t copyin_guarded(const mach_msg_guarded_port_descriptor_t *user,
+                                        struct ipc_kmsg_descriptor *d)
+{
+    struct ipc_port *port = ipc_right_receiver(user->name);
+    d->guard = user->context;
+    d->guard_flags = user->flags & MACH_MSG_GUARD_FLAGS_MASK;
+    if (port && port->guarded && port->context != user->context)
+        return MACH_SEND_INVALID_RIGHT;
+    return copyin_right(user->name, user->disposition, &d->right);
+}
+
+/* A descriptor that is not memory. */
+static mach_msg_return_t copyin_ports(const union user_descriptor *user,
+                                      struct ipc_kmsg_descriptor *d)
+{
+    if (d->type == MACH_MSG_OOL_PORTS_DESCRIPTOR)
+        return copyin_ool_ports(&user->ool_ports, d);
+    (void)ipc_kmsg_hold_rights(d, 1);
+    ipc_task_lock();
+    mach_msg_return_t mr = d->type == MACH_MSG_GUARDED_PORT_DESCRIPTOR
+                               ? copyin_guarded(&user->guarded, d)
+                               : copyin_right(user->port.name, user->port.disposition, &d->right);
+    ipc_task_unlock();
+    return mr;
 }
 
 static mach_msg_return_t copyin_ool(const mach_msg_ool_descriptor_t *user,
@@ -214,10 +283,13 @@ static mach_msg_return_t copyin_body(const mach_msg_header_t *header, struct ipc
         union user_descriptor user;
         read_descriptor(at, &user);
         d->type = (mach_msg_descriptor_type_t)user.type.type;
-        mach_msg_return_t mr = d->type == MACH_MSG_PORT_DESCRIPTOR ? copyin_port(&user.port, d)
-                                                                   : copyin_ool(&user.ool, d);
+        bool memory = d->type == MACH_MSG_OOL_DESCRIPTOR ||
+                      d->type == MACH_MSG_OOL_VOLATILE_DESCRIPTOR;
+        mach_msg_return_t mr = memory ? copyin_ool(&user.ool, d) : copyin_ports(&user, d);
         if (mr != MACH_MSG_SUCCESS)
             return mr;
+        for (uint32_t k = 0; k < d->right_count && !kmsg->receives; k++)
+            kmsg->receives = d->rights[k].type == MACH_MSG_TYPE_PORT_RECEIVE && d->rights[k].port;
         at += user_descriptor_size(d->type);
     }
     return MACH_MSG_SUCCESS;

@@ -29,6 +29,32 @@ static void write_port(uint8_t *at, mach_port_name_t name, mach_msg_type_name_t 
     memcpy(at, &user, sizeof user);
 }
 
+static void write_guarded(uint8_t *at, const struct ipc_kmsg_descriptor *d, mach_port_name_t name)
+{
+    mach_msg_guarded_port_descriptor_t user;
+    memset(&user, 0, sizeof user);
+    user.context = name ? d->guard : 0;
+    user.flags = d->guard_flags;
+    user.disposition = MACH_MSG_TYPE_PORT_RECEIVE;
+    user.type = MACH_MSG_GUARDED_PORT_DESCRIPTOR;
+    user.name = name;
+    memcpy(at, &user, sizeof user);
+}
+
+static void write_ool_ports(uint8_t *at, const struct ipc_kmsg_descriptor *d, vm_address_t address,
+                            uint32_t count)
+{
+    mach_msg_ool_ports_descriptor_t user;
+    memset(&user, 0, sizeof user);
+    user.address = (void *)address;
+    user.count = count;
+    user.copy = MACH_MSG_VIRTUAL_COPY; /* S50 */
+    user.deallocate = TRUE;
+    user.disposition = d->delivers & 0xff;
+    user.type = MACH_MSG_OOL_PORTS_DESCRIPTOR;
+    memcpy(at, &user, sizeof user);
+}
+
 static void write_ool(uint8_t *at, const struct ipc_kmsg_descriptor *d, vm_address_t address,
                       uint32_t size)
 {
@@ -42,7 +68,65 @@ static void write_ool(uint8_t *at, const struct ipc_kmsg_descriptor *d, vm_addre
     memcpy(at, &user, sizeof user);
 }
 
-/* Port descriptors get their names; OOL ones an address later. Inline bytes follow. */
+/* An array of rights becomes an array of names, to be mapped like other memory. */
+static mach_msg_return_t copyout_ool_ports(struct ipc_kmsg_descriptor *d)
+{
+    mach_msg_return_t bits = MACH_MSG_SUCCESS;
+    uint32_t size = d->right_count * (uint32_t)sizeof(mach_port_name_t);
+    mach_port_name_t *names = size ? malloc(size) : NULL;
+    if (!names)
+        return size ? MACH_MSG_IPC_KERNEL : MACH_MSG_SUCCESS;
+    for (uint32_t i = 0; i < d->right_count; i++) {
+        if (ipc_right_copyout(&d->rights[i], &names[i]) != KERN_SUCCESS)
+            bits = MACH_MSG_IPC_SPACE;
+    }
+    d->memory = (struct vm_copy){.kind = VM_COPY_BYTES, .size = size, .bytes = names, .fd = -1};
+    return bits;
+}
+
+/* A receive right with its guard, for who asked to see such; else it is destroyed (S158). */
+static mach_msg_return_t copyout_guarded(struct ipc_kmsg_descriptor *d, bool wanted,
+                                         mach_port_name_t *ret_name)
+{
+    struct ipc_port *port = d->right.port;
+    if (!wanted)
+        ipc_right_clean(&d->right);
+    mach_msg_return_t bits = ipc_right_copyout(&d->right, ret_name) == KERN_SUCCESS
+                                 ? MACH_MSG_SUCCESS
+                                 : MACH_MSG_IPC_SPACE;
+    if (wanted && port && MACH_PORT_VALID(*ret_name)) {
+        port->guarded = true;
+        port->context = d->guard;
+    }
+    return bits;
+}
+
+/* One descriptor's rights; memory gets its address later. Returns the descriptor's size. */
+static size_t copyout_descriptor(struct ipc_kmsg *kmsg, struct ipc_kmsg_descriptor *d, uint8_t *at,
+                                 mach_msg_return_t *bits)
+{
+    mach_msg_type_name_t type = d->right.type;
+    mach_port_name_t name;
+    switch (d->type) {
+    case MACH_MSG_PORT_DESCRIPTOR:
+        if (ipc_right_copyout(&d->right, &name) != KERN_SUCCESS)
+            *bits |= MACH_MSG_IPC_SPACE;
+        write_port(at, name, type);
+        return sizeof(mach_msg_port_descriptor_t);
+    case MACH_MSG_GUARDED_PORT_DESCRIPTOR:
+        *bits |= copyout_guarded(d, kmsg->keeps_guards, &name);
+        write_guarded(at, d, name);
+        break;
+    case MACH_MSG_OOL_PORTS_DESCRIPTOR:
+        *bits |= copyout_ool_ports(d);
+        break;
+    default:
+        break;
+    }
+    return sizeof(mach_msg_ool_descriptor_t);
+}
+
+/* Count, descriptors with the names of their rights, and inline bytes. */
 static mach_msg_return_t copyout_body(struct ipc_kmsg *kmsg, mach_msg_header_t *header)
 {
     mach_msg_return_t bits = MACH_MSG_SUCCESS;
@@ -53,17 +137,7 @@ static mach_msg_return_t copyout_body(struct ipc_kmsg *kmsg, mach_msg_header_t *
         at = descriptors_of(header);
     }
     for (uint32_t i = 0; i < kmsg->descriptor_count; i++) {
-        struct ipc_kmsg_descriptor *d = &kmsg->descriptors[i];
-        if (d->type != MACH_MSG_PORT_DESCRIPTOR) {
-            at += sizeof(mach_msg_ool_descriptor_t);
-            continue;
-        }
-        mach_msg_type_name_t type = d->right.type;
-        mach_port_name_t name;
-        if (ipc_right_copyout(&d->right, &name) != KERN_SUCCESS)
-            bits |= MACH_MSG_IPC_SPACE;
-        write_port(at, name, type);
-        at += sizeof(mach_msg_port_descriptor_t);
+        at += copyout_descriptor(kmsg, &kmsg->descriptors[i], at, &bits);
     }
     memcpy(at, kmsg->inline_bytes, kmsg->inline_size);
     return bits;
@@ -105,11 +179,16 @@ static mach_msg_return_t copyout_memory(struct ipc_kmsg *kmsg, mach_msg_header_t
             at += sizeof(mach_msg_port_descriptor_t);
             continue;
         }
-        vm_address_t address = 0;
-        int r = vm_copyout(&d->memory, &address);
-        if (r < 0)
-            bits |= r == -ENOMEM ? MACH_MSG_VM_SPACE : MACH_MSG_VM_KERNEL;
-        write_ool(at, d, address, r < 0 ? 0 : d->size);
+        if (d->type != MACH_MSG_GUARDED_PORT_DESCRIPTOR) {
+            vm_address_t address = 0;
+            int r = vm_copyout(&d->memory, &address);
+            if (r < 0)
+                bits |= r == -ENOMEM ? MACH_MSG_VM_SPACE : MACH_MSG_VM_KERNEL;
+            if (d->type == MACH_MSG_OOL_PORTS_DESCRIPTOR)
+                write_ool_ports(at, d, address, address ? d->right_count : 0);
+            else
+                write_ool(at, d, address, r < 0 ? 0 : d->size);
+        }
         at += sizeof(mach_msg_ool_descriptor_t);
     }
     return bits;
@@ -118,7 +197,7 @@ static mach_msg_return_t copyout_memory(struct ipc_kmsg *kmsg, mach_msg_header_t
 mach_msg_return_t ipc_kmsg_copyout_memory(struct ipc_kmsg *take_kmsg, mach_msg_header_t *header)
 {
     mach_msg_return_t bits = copyout_memory(take_kmsg, header);
-    free(take_kmsg); /* rights and memory have all left it */
+    ipc_kmsg_free(take_kmsg); /* rights and memory have all left it */
     return bits;
 }
 
@@ -127,6 +206,7 @@ void ipc_kmsg_copyout_pseudo(struct ipc_kmsg *take_kmsg, mach_msg_header_t *head
     mach_msg_type_name_t remote_type = take_kmsg->destination.type;
     mach_msg_type_name_t local_type = take_kmsg->reply.type;
     mach_port_name_t remote, local;
+    take_kmsg->keeps_guards = true;
     ipc_task_lock();
     (void)ipc_right_copyout(&take_kmsg->destination, &remote);
     (void)ipc_right_copyout(&take_kmsg->reply, &local);
@@ -134,5 +214,5 @@ void ipc_kmsg_copyout_pseudo(struct ipc_kmsg *take_kmsg, mach_msg_header_t *head
     (void)copyout_body(take_kmsg, header);
     ipc_task_unlock();
     (void)copyout_memory(take_kmsg, header);
-    free(take_kmsg);
+    ipc_kmsg_free(take_kmsg);
 }

@@ -5,6 +5,7 @@
 #include "ipc/ipc_peer.h"
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_task.h"
+#include "os/os_memfd.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -294,21 +295,27 @@ void ipc_door_accept(struct ipc_door *door)
 
 /* ---- ends -------------------------------------------------------------------------------- */
 
-/* The right that the end stood for is no longer its. */
-static void end_drop_right(struct ipc_end *end)
+/* The rights that the end stood for are no longer its. */
+static void end_drop_rights(struct ipc_end *end)
 {
-    struct ipc_port *port = end->port;
-    end->port = NULL;
-    if (!port)
-        return;
-    port->pending--;
-    ipc_grant_dropped(port);
-    ipc_port_unref(port);
+    struct ipc_stand *stands = end->stands;
+    uint32_t count = end->stand_count;
+    end->stands = NULL;
+    end->stand_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct ipc_port *port = stands[i].port;
+        if (!port)
+            continue;
+        port->pending--;
+        ipc_grant_dropped(port);
+        ipc_port_unref(port);
+    }
+    free(stands);
 }
 
 static void free_end(struct ipc_end *end)
 {
-    end_drop_right(end);
+    end_drop_rights(end);
     util_list_remove(&end->link);
     free(end);
 }
@@ -320,14 +327,56 @@ void ipc_end_close(struct ipc_end *end)
     free_end(end);
 }
 
-/* The end stands for one right to `port` from now on. */
-static void end_take_right(struct ipc_end *end, struct ipc_port *port)
+/* The end stands for a right to each of these from now on. False: no memory. */
+static bool end_take_rights(struct ipc_end *end, const struct util_id *ids, uint32_t count)
 {
-    end_drop_right(end);
-    if (!port || port->place != IPC_OWN)
-        return;
-    end->port = ipc_port_ref(port);
-    port->pending++;
+    struct ipc_stand *stands = calloc(count, sizeof *stands);
+    end_drop_rights(end);
+    if (!stands)
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
+        struct ipc_port *port = ipc_port_find(ids[i]);
+        stands[i].id = ids[i];
+        if (!port || port->place != IPC_OWN)
+            continue;
+        stands[i].port = ipc_port_ref(port);
+        port->pending++;
+    }
+    end->stands = stands;
+    end->stand_count = count;
+    return true;
+}
+
+int ipc_door_introduce(int end, const struct util_id *ids, uint32_t count)
+{
+    struct wire_datagram intro = {.kind = WIRE_INTRO, .version = WIRE_VERSION, .count = count};
+    if (count == 1) {
+        intro.id = ids[0];
+        return os_send(end, &intro, sizeof intro, NULL, 0, true);
+    }
+    int list = os_memfd_sealed("machool:rights", ids, count * sizeof *ids);
+    if (list < 0)
+        return list;
+    int r = os_send(end, &intro, sizeof intro, &list, 1, true);
+    close(list);
+    return r;
+}
+
+/* INTRO: one id in the datagram, or many in an object. False: not what it should be. */
+static bool end_introduced(struct ipc_end *end, const struct wire_datagram *intro,
+                           const struct os_received *received)
+{
+    size_t size = intro->count * sizeof(struct util_id);
+    if (intro->count == 1)
+        return end_take_rights(end, &intro->id, 1);
+    if (intro->count > WIRE_RIGHTS_MAX || received->count != 1 ||
+        os_memfd_verify(received->fds[0], F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW, size) < 0)
+        return false;
+    struct util_id *ids = malloc(size ? size : 1);
+    bool done = ids && os_memfd_read(received->fds[0], ids, size, 0) == 0 &&
+                end_take_rights(end, ids, intro->count);
+    free(ids);
+    return done;
 }
 
 static bool may_look_up(const struct ipc_door *door, uid_t uid)
@@ -363,7 +412,7 @@ static bool end_look_up(struct ipc_end *end, const struct wire_datagram *datagra
         refuse(end, BOOTSTRAP_NOT_PRIVILEGED);
         return false;
     }
-    end_take_right(end, door->port);
+    (void)end_take_rights(end, &door->port->node.id, 1);
     end->alias = datagram->id;
     struct wire_datagram answer = {.kind = WIRE_ANSWER,
                                    .version = WIRE_VERSION,
@@ -402,7 +451,23 @@ static struct ipc_peer *peer_of_hello(const struct wire_datagram *datagram,
     return peer;
 }
 
-/* HELLO: the end becomes a channel, and its right the peer's. The end is gone after this. */
+/* What an end stood for is the peer's now. `alias` is none, or the looker's own name for it. */
+static void stand_becomes_right(const struct ipc_stand *stand, struct ipc_peer *peer,
+                                struct util_id alias)
+{
+    if (stand->port && stand->port->place == IPC_OWN) {
+        (void)ipc_grants_add(&stand->port->grants, peer, 1);
+        if (!util_id_is_none(alias))
+            (void)ipc_port_alias(stand->port, alias);
+        return;
+    }
+    ipc_peer_tell(peer, WIRE_DEAD, stand->id,
+                  0); /* it may have died since a look-up was answered */
+    if (!util_id_is_none(alias))
+        ipc_peer_tell(peer, WIRE_DEAD, alias, 0);
+}
+
+/* HELLO: the end becomes a channel, and its rights the peer's. The end is gone after this. */
 static void end_becomes_channel(struct ipc_end *end, const struct wire_datagram *datagram,
                                 struct os_received *received)
 {
@@ -426,16 +491,10 @@ static void end_becomes_channel(struct ipc_end *end, const struct wire_datagram 
         channel = NULL;
     if (channel) {
         welcome(channel);
-        if (end->port && end->port->place == IPC_OWN) {
-            (void)ipc_grants_add(&end->port->grants, peer, 1);
-            if (!util_id_is_none(datagram->id))
-                (void)ipc_port_alias(end->port, datagram->id);
-        } else {
-            ipc_peer_tell(peer, WIRE_DEAD, util_id_is_none(datagram->id) ? end->id : datagram->id,
-                          0);
-            if (end->port) /* died since the look-up was answered: the looker knows its id now */
-                ipc_peer_tell(peer, WIRE_DEAD, end->port->node.id, 0);
-        }
+        for (uint32_t i = 0; i < end->stand_count; i++)
+            stand_becomes_right(&end->stands[i], peer, datagram->id);
+        if (!end->stand_count && !util_id_is_none(datagram->id)) /* a look-up that was refused */
+            ipc_peer_tell(peer, WIRE_DEAD, datagram->id, 0);
         ipc_engine_read(channel);
     }
     free_end(end);
@@ -446,7 +505,7 @@ static bool end_datagram(struct ipc_end *end)
 {
     struct wire_datagram datagram;
     struct os_received received;
-    end->starved = !os_fd_headroom(1); /* for the lane that HELLO brings */
+    end->starved = !os_fd_headroom(1); /* for the lane of HELLO, or a list of rights */
     if (end->starved) {
         ipc_task.engine.starved = true;
         return false;
@@ -464,13 +523,11 @@ static bool end_datagram(struct ipc_end *end)
         end_becomes_channel(end, &datagram, &received);
         return false;
     }
+    bool good = datagram.kind == WIRE_INTRO    ? end_introduced(end, &datagram, &received)
+                : datagram.kind == WIRE_LOOKUP ? end_look_up(end, &datagram)
+                                               : false;
     os_fd_close_all(received.fds, received.count);
-    if (datagram.kind == WIRE_INTRO) {
-        end->id = datagram.id;
-        end_take_right(end, ipc_port_find(datagram.id));
-        return true;
-    }
-    if (datagram.kind == WIRE_LOOKUP && end_look_up(end, &datagram))
+    if (good)
         return true;
     ipc_end_close(end);
     return false;

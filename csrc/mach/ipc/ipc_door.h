@@ -1,10 +1,10 @@
 /* Doors and ends: how two tasks meet.
  *
  * A door is a listener: the task's private one, or one for each name it registered. An end is an
- * accepted connection that is not (yet) a channel. It stands for one right: INTRO names it by id
- * (somebody passed the right on to a third task), LOOKUP by service name. The right is counted
- * (`pending`) as long as the end waits; HELLO makes the end a channel and the right its peer's,
- * the end's death gives it back.
+ * accepted connection that is not (yet) a channel. It stands for rights: INTRO names them by id
+ * (somebody passed them on to a third task), LOOKUP one by service name. They are counted
+ * (`pending`) as long as the end waits; HELLO makes the end a channel and the rights its peer's,
+ * the end's death gives them back.
  *
  * A door stands where its port is: to register another task's port, the name's listener is handed
  * to that task, whoever knocked already with it. The task that registered keeps a door without a
@@ -45,11 +45,19 @@ struct ipc_end {
     struct util_link link;
     int fd;
     bool starved;
-    struct ipc_door *door; /* NULL once its door has closed */
-    struct ipc_port *port; /* the right it stands for, counted in `pending`, referenced; or NULL */
-    struct util_id id;     /* by which the right was introduced */
-    struct util_id alias;  /* LOOKUP: the looker's own name for it */
+    struct ipc_door *door;    /* NULL once its door has closed */
+    struct ipc_stand *stands; /* the rights it stands for */
+    uint32_t stand_count;
+    struct util_id alias; /* LOOKUP: the looker's own name for it */
 };
+
+struct ipc_stand {
+    struct util_id id;     /* by which the right was introduced */
+    struct ipc_port *port; /* counted in `pending`, referenced; NULL: no such port here */
+};
+
+/* Tells the owner behind a connected end which rights it stands for. 0 or -errno. */
+int ipc_door_introduce(int end, const struct util_id *ids, uint32_t count);
 
 /* Opens a door: private (name empty, port NULL) or for a service; carries `port`. 0 or -errno:
  * -EADDRINUSE when the name is taken. */

@@ -5,6 +5,7 @@
 #include "ipc/ipc_grant.h"
 #include "ipc/ipc_lookup.h"
 #include "ipc/ipc_peer.h"
+#include "ipc/ipc_request.h"
 #include "ipc/ipc_task.h"
 #include "ipc/ipc_transit.h"
 #include "os/os_clock.h"
@@ -393,6 +394,7 @@ static bool pass(bool whole, bool must_look)
     if (whole || must_look || ++e->polls >= ENGINE_LOOK_PASSES ||
         os_clock_now() - e->looked > ENGINE_LOOK)
         any |= look();
+    ipc_request_look();
     if (!whole)
         return any;
     any |= read_all_rings();

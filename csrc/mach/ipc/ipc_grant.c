@@ -4,6 +4,7 @@
 #include "ipc/ipc_notify.h"
 #include "ipc/ipc_peer.h"
 #include "ipc/ipc_port.h"
+#include "ipc/ipc_request.h"
 #include "ipc/ipc_task.h"
 
 #include <errno.h>
@@ -82,14 +83,22 @@ void ipc_grants_deinit(struct ipc_grants *grants)
     *grants = (struct ipc_grants){0};
 }
 
-static bool unreachable(const struct ipc_port *port)
+bool ipc_grant_none(const struct ipc_port *port)
 {
     return port->local == 0 && port->pending == 0 && port->grants.used == 0;
 }
 
+uint64_t ipc_grant_total(const struct ipc_port *port)
+{
+    uint64_t total = port->local + (uint64_t)port->pending;
+    for (uint32_t i = 0; i < port->grants.used; i++)
+        total += port->grants.list[i].count > 0 ? (uint64_t)port->grants.list[i].count : 0;
+    return total;
+}
+
 void ipc_grant_dropped(struct ipc_port *port)
 {
-    if (port->place != IPC_OWN || !unreachable(port))
+    if (port->place != IPC_OWN || !ipc_grant_none(port))
         return;
     port->last_drop = ipc_task.engine.pass;
     if (util_list_empty(&port->judge))
@@ -104,8 +113,12 @@ void ipc_grant_judge(uint64_t finished_pass)
         if (port->place == IPC_OWN && port->last_drop >= finished_pass)
             continue;
         util_list_remove(at);
-        if (port->place == IPC_OWN && port->kind == IPC_ONCE && unreachable(port))
+        if (port->place != IPC_OWN || !ipc_grant_none(port))
+            continue;
+        if (port->kind == IPC_ONCE)
             ipc_notify_send_once(port);
+        else
+            ipc_request_no_senders(port);
     }
 }
 

@@ -37,6 +37,10 @@ int64_t ipc_grants_take(struct ipc_grants *grants, const struct ipc_peer *peer);
 void ipc_grants_merge(struct ipc_grants *grants, const struct ipc_peer *from, struct ipc_peer *to);
 void ipc_grants_deinit(struct ipc_grants *grants);
 
+/* Whether nobody is known to hold a right to the OWN port. */
+bool ipc_grant_none(const struct ipc_port *port);
+/* How many rights are known. */
+uint64_t ipc_grant_total(const struct ipc_port *port);
 /* An OWN port's counts changed: if all are zero now, have it judged after the next whole pass. */
 void ipc_grant_dropped(struct ipc_port *port);
 /* Judges what has waited for the pass just finished. */

@@ -26,15 +26,20 @@ struct wire_channel;
  * has died meanwhile is found DEAD at copyout (S102). */
 struct ipc_carried {
     struct ipc_port *port;
-    mach_msg_type_name_t type; /* MACH_MSG_TYPE_PORT_SEND or _SEND_ONCE as delivered; 0: none */
+    mach_msg_type_name_t type; /* MACH_MSG_TYPE_PORT_SEND, _SEND_ONCE or _RECEIVE; 0: none */
     bool dead;                 /* MACH_PORT_DEAD */
 };
 
 struct ipc_kmsg_descriptor {
     mach_msg_descriptor_type_t type;
     mach_msg_copy_options_t copy;
-    struct ipc_carried right; /* MACH_MSG_PORT_DESCRIPTOR */
-    uint32_t size;            /* MACH_MSG_OOL_DESCRIPTOR: as sent */
+    struct ipc_carried right;      /* of a port or guarded port descriptor */
+    struct ipc_carried *rights;    /* MACH_MSG_OOL_PORTS_DESCRIPTOR: owned, or NULL; else &right */
+    uint32_t right_count;          /* 0 for memory */
+    mach_msg_type_name_t delivers; /* MACH_MSG_OOL_PORTS_DESCRIPTOR: what they are on arrival */
+    uint64_t guard;                /* MACH_MSG_GUARDED_PORT_DESCRIPTOR */
+    uint16_t guard_flags;
+    uint32_t size; /* MACH_MSG_OOL_DESCRIPTOR: as sent */
     struct vm_copy memory;
 };
 
@@ -50,6 +55,8 @@ struct ipc_kmsg {
     mach_port_name_t voucher;
     bool complex;
     bool kernel;                    /* a notification: kernel identity in its trailer (S88) */
+    bool receives;                  /* carries a receive right */
+    bool keeps_guards;              /* its receiver asked for guarded ports (S158) */
     struct ipc_carried destination; /* until sent: the right it is sent by */
     mach_msg_type_name_t local_type;
     struct ipc_carried reply;
@@ -65,6 +72,9 @@ struct ipc_kmsg {
 
 /* An empty message with room for its parts. NULL: no memory. */
 struct ipc_kmsg *ipc_kmsg_new(uint32_t descriptors, uint32_t inline_size);
+
+/* The descriptor holds `count` rights, all null yet. False: no memory. */
+bool ipc_kmsg_hold_rights(struct ipc_kmsg_descriptor *d, uint32_t count);
 
 /* Size of the message as a task sees it, without trailer. */
 mach_msg_size_t ipc_kmsg_user_size(const struct ipc_kmsg *kmsg);
@@ -90,10 +100,16 @@ void ipc_kmsg_copyout_pseudo(struct ipc_kmsg *take_kmsg, mach_msg_header_t *head
 /* Destroys an undelivered message and all it carries (S125). With the task lock. NULL is fine. */
 void ipc_kmsg_clean(struct ipc_kmsg *take_kmsg);
 
-/* A forked child frees the memory of a message that it inherited, not its rights. */
-void ipc_kmsg_forget(struct ipc_kmsg *take_kmsg);
+/* Frees a message whose rights have all left it; in a forked child, whatever they were. */
+void ipc_kmsg_free(struct ipc_kmsg *take_kmsg);
 /* Returns the sender's slot, if the message took one. With the task lock. */
 void ipc_kmsg_return_credit(struct ipc_kmsg *kmsg);
+
+/* The receive rights in the message are in that port's queue now; NULL: in none. */
+void ipc_kmsg_set_carrier(struct ipc_kmsg *kmsg, struct ipc_port *port);
+/* Whether the message carries `port`'s receive right, or one in whose queue that travels, at
+ * whatever depth: it could never be received (S124). */
+bool ipc_kmsg_circular(const struct ipc_kmsg *kmsg, struct ipc_port *port);
 
 /* The trailer that `option` asks for, written at `at` with at most `room` bytes (S83-S88). */
 void ipc_kmsg_trailer(const struct ipc_kmsg *kmsg, const struct ipc_port *port,

@@ -114,8 +114,8 @@ static kern_return_t accept_answer(const struct ipc_lookup *lookup, struct ipc_c
         return answer->count == BOOTSTRAP_NOT_PRIVILEGED ? BOOTSTRAP_NOT_PRIVILEGED
                                                          : BOOTSTRAP_UNKNOWN_SERVICE;
     }
-    struct ipc_port *port = ipc_transit_take_end_of(lookup->fd, answer->id, MACH_MSG_TYPE_PORT_SEND,
-                                                    answer->task, answer->limit, &lookup->owner);
+    struct ipc_port *port = ipc_transit_take_end(lookup->fd, answer->id, MACH_MSG_TYPE_PORT_SEND,
+                                                 answer->task, answer->limit, &lookup->owner);
     if (!port)
         return BOOTSTRAP_NO_MEMORY;
     *ret_right = (struct ipc_carried){.port = port, .type = MACH_MSG_TYPE_PORT_SEND};

@@ -5,6 +5,8 @@
 #include "ipc/ipc_kmsg.h"
 #include "ipc/ipc_peer.h"
 #include "ipc/ipc_port.h"
+#include "ipc/ipc_pset.h"
+#include "ipc/ipc_request.h"
 #include "ipc/ipc_right.h"
 #include "ipc/ipc_space.h"
 #include "ipc/ipc_task.h"
@@ -37,10 +39,30 @@ void ipc_mqueue_file(struct ipc_port *port, struct ipc_kmsg *take_kmsg)
         return;
     }
     util_list_append(&port->queue, &take_kmsg->link);
-    port->queued++;
-    if (port->event_fd >= 0 && port->queued == 1)
+    ipc_kmsg_set_carrier(take_kmsg, port);
+    ipc_mqueue_count(port, 1);
+    ipc_pset_filed(port);
+    ipc_mqueue_pass_on(port);
+}
+
+void ipc_mqueue_count(struct ipc_port *port, int32_t by)
+{
+    uint32_t before = port->queued;
+    port->queued += (uint32_t)by;
+    if (port->event_fd < 0 || (before == 0) == (port->queued == 0))
+        return;
+    if (port->queued)
         signal_event(port->event_fd);
-    ipc_engine_wake_first(&port->receivers);
+    else
+        clear_event(port->event_fd);
+}
+
+void ipc_mqueue_pass_on(struct ipc_port *port)
+{
+    if (util_list_empty(&port->receivers))
+        ipc_pset_wake(port);
+    else
+        ipc_engine_wake_first(&port->receivers);
 }
 
 struct ipc_kmsg *ipc_mqueue_peek(const struct ipc_port *port)
@@ -55,14 +77,24 @@ struct ipc_kmsg *ipc_mqueue_take(struct ipc_port *port)
     if (!kmsg)
         return NULL;
     util_list_remove(&kmsg->link);
-    port->queued--;
+    ipc_kmsg_set_carrier(kmsg, NULL);
+    ipc_mqueue_count(port, -1);
+    ipc_pset_taken(port);
     kmsg->seqno = port->seqno++;
-    if (port->event_fd >= 0 && port->queued == 0)
-        clear_event(port->event_fd);
     ipc_kmsg_return_credit(kmsg);
     ipc_task.messages_received++;
     ipc_engine_wake_first(&port->senders);
+    ipc_request_room(port);
     return kmsg;
+}
+
+void ipc_mqueue_set_limit(struct ipc_port *port, uint32_t limit)
+{
+    port->limit = limit;
+    for (uint32_t i = 0; i < port->grants.used; i++)
+        ipc_peer_tell(port->grants.list[i].peer, WIRE_LIMIT, port->node.id, limit);
+    ipc_engine_wake_all(&port->senders);
+    ipc_request_room(port);
 }
 
 void ipc_mqueue_wake_all(struct ipc_port *port)
@@ -97,6 +129,10 @@ static mach_msg_return_t send_local(struct ipc_kmsg *kmsg, struct ipc_port *port
     struct ipc_port *queue = once ? port->target : port;
     if (!once && port->queued >= port->limit)
         return MACH_SEND_TIMED_OUT;
+    if (ipc_kmsg_circular(kmsg, queue)) { /* S124 */
+        ipc_kmsg_clean(kmsg);
+        return MACH_MSG_SUCCESS;
+    }
     kmsg->sender = (struct ipc_sender){.pid = getpid(), .uid = geteuid(), .gid = getegid()};
     kmsg->local_type = once ? MACH_MSG_TYPE_PORT_SEND_ONCE : MACH_MSG_TYPE_PORT_SEND;
     struct ipc_carried right = kmsg->destination;
@@ -197,9 +233,10 @@ mach_msg_return_t ipc_mqueue_send(struct ipc_kmsg *kmsg, int64_t deadline)
 mach_msg_return_t ipc_mqueue_wait(struct ipc_port *port, int64_t deadline)
 {
     mach_msg_return_t mr = MACH_MSG_SUCCESS;
+    uint32_t moves = port->moves;
     ipc_port_ref(port);
     while (mr == MACH_MSG_SUCCESS) {
-        if (port->place != IPC_OWN)
+        if (port->place != IPC_OWN || port->moves != moves)
             mr = MACH_RCV_PORT_CHANGED;
         else if (port->queued)
             break;

@@ -22,6 +22,11 @@ struct ipc_port;
  * overfull queue cleans it. Consumes the message. */
 void ipc_mqueue_file(struct ipc_port *port, struct ipc_kmsg *take_kmsg);
 
+/* The number of messages of a port or set changes by `by`; its descriptor polls accordingly. */
+void ipc_mqueue_count(struct ipc_port *port, int32_t by);
+/* A message is there that the thread just woken did not take: somebody else may. */
+void ipc_mqueue_pass_on(struct ipc_port *port);
+
 /* Takes the oldest message off; NULL: none. Returns its slot to the sender and wakes one who
  * waits for room. */
 struct ipc_kmsg *ipc_mqueue_take(struct ipc_port *port);
@@ -38,11 +43,13 @@ void ipc_mqueue_check(mach_port_name_t name);
  * MACH_SEND_TIMED_OUT, _INTERRUPTED and _NO_BUFFER it stays the caller's for the pseudo-receive. */
 mach_msg_return_t ipc_mqueue_send(struct ipc_kmsg *kmsg, int64_t deadline);
 
-/* Waits until the port has a message. MACH_MSG_SUCCESS, MACH_RCV_TIMED_OUT, _INTERRUPTED,
+/* Waits until the port or set has a message. MACH_MSG_SUCCESS, MACH_RCV_TIMED_OUT, _INTERRUPTED,
  * _PORT_CHANGED when the right went away meanwhile, or MACH_RCV_BODY_ERROR | MACH_MSG_IPC_KERNEL
  * while its next message needs descriptors that this process cannot open. */
 mach_msg_return_t ipc_mqueue_wait(struct ipc_port *port, int64_t deadline);
 
+/* Sets the queue limit and tells all who may send; those who wait for room look again (S143). */
+void ipc_mqueue_set_limit(struct ipc_port *port, uint32_t limit);
 /* Wakes all receivers and senders of a port (it died or its limit changed). */
 void ipc_mqueue_wake_all(struct ipc_port *port);
 

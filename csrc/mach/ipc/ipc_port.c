@@ -4,7 +4,9 @@
 #include "ipc/ipc_door.h"
 #include "ipc/ipc_kmsg.h"
 #include "ipc/ipc_mqueue.h"
+#include "ipc/ipc_notify.h"
 #include "ipc/ipc_peer.h"
+#include "ipc/ipc_pset.h"
 #include "ipc/ipc_right.h"
 #include "ipc/ipc_task.h"
 #include "wire/wire_channel.h"
@@ -25,6 +27,8 @@ static struct ipc_port *port_alloc(enum ipc_kind kind, enum ipc_place place)
     util_list_init(&port->judge);
     util_list_init(&port->nonces);
     util_list_init(&port->aliases);
+    util_list_init(&port->sets);
+    util_list_init(&port->doomed);
     util_list_init(&port->queue);
     util_list_init(&port->receivers);
     util_list_init(&port->senders);
@@ -72,6 +76,14 @@ struct ipc_port *ipc_port_new_remote(struct util_id id, enum ipc_kind kind, stru
     port->peer = peer;
     peer->holds++;
     return port;
+}
+
+struct ipc_port *ipc_port_new_set(void)
+{
+    struct ipc_port *set = port_alloc(IPC_SET, IPC_OWN);
+    if (set)
+        set->refs = 1;
+    return set;
 }
 
 struct ipc_port *ipc_port_new_special(void)
@@ -255,30 +267,88 @@ void ipc_port_forget(struct ipc_port *port)
     close_poll(port);
     UTIL_LIST_EACH(at, after, &port->queue)
     {
-        ipc_kmsg_forget(UTIL_CONTAINER(at, struct ipc_kmsg, link));
+        ipc_kmsg_free(UTIL_CONTAINER(at, struct ipc_kmsg, link));
     }
 }
 
-void ipc_port_destroy(struct ipc_port *port)
+void ipc_port_clear_receiver(struct ipc_port *port)
+{
+    ipc_pset_remove_from_all(port);
+    port->seqno = port->mscount = 0;
+    port->context = 0;
+    port->guarded = port->strict = port->immovable = false;
+    port->moves++;
+    port->transit = true;
+    ipc_engine_wake_all(&port->receivers);
+    close_poll(port);
+}
+
+/* A request that will not be met any more: its right ends as any other (S136). */
+static void drop_request(struct ipc_port **request)
+{
+    struct ipc_port *once = *request;
+    *request = NULL;
+    if (once)
+        ipc_port_drop(once);
+}
+
+/* Dies for good. Order: S138. */
+static void destroy(struct ipc_port *port)
 {
     leave_table(port, true);
+    ipc_pset_remove_from_all(port);
     if (port->doors)
         ipc_door_close_all_of(port);
     ipc_mqueue_wake_all(port);
-    UTIL_LIST_EACH(at, after, &port->nonces)
-    {
-        once_die(UTIL_CONTAINER(at, struct ipc_port, nonces));
-    }
-    UTIL_LIST_EACH(at2, after2, &port->queue)
-    {
-        struct ipc_kmsg *kmsg = UTIL_CONTAINER(at2, struct ipc_kmsg, link);
-        util_list_remove(at2);
+    while (!util_list_empty(&port->nonces))
+        once_die(UTIL_CONTAINER(port->nonces.next, struct ipc_port, nonces));
+    while (!util_list_empty(&port->queue)) {
+        struct ipc_kmsg *kmsg = UTIL_CONTAINER(port->queue.next, struct ipc_kmsg, link);
+        util_list_remove(&kmsg->link);
         ipc_kmsg_clean(kmsg);
     }
     port->queued = 0;
+    drop_request(&port->no_senders);
     ipc_right_died(port);
     close_poll(port);
     ipc_port_unref(port); /* the receive right's */
+}
+
+/* A message in the queue of a port that dies may carry a receive right whose port dies with it, and
+ * so on: they are taken one after the other, whatever their depth. */
+void ipc_port_destroy(struct ipc_port *port)
+{
+    static struct util_link *doomed; /* of the outermost call; under the task lock */
+    if (port->destroyed) {
+        struct ipc_port *once = port->destroyed;
+        port->destroyed = NULL;
+        ipc_port_clear_receiver(port);
+        ipc_notify_port_destroyed(once, port);
+        return;
+    }
+    if (doomed) {
+        util_list_append(doomed, &port->doomed);
+        return;
+    }
+    struct util_link list;
+    util_list_init(&list);
+    doomed = &list;
+    destroy(port);
+    while (!util_list_empty(&list)) {
+        struct ipc_port *next = UTIL_CONTAINER(list.next, struct ipc_port, doomed);
+        util_list_remove(&next->doomed);
+        destroy(next);
+    }
+    doomed = NULL;
+}
+
+void ipc_port_destroy_set(struct ipc_port *set)
+{
+    set->place = IPC_DEAD;
+    ipc_pset_remove_all(set);
+    ipc_engine_wake_all(&set->receivers);
+    close_poll(set);
+    ipc_port_unref(set);
 }
 
 void ipc_port_die(struct ipc_port *port)

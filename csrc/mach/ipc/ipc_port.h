@@ -1,14 +1,16 @@
-/* A port, or a send-once right, as this task knows it.
+/* A port, a send-once right or a port set, as this task knows it.
  *
- * Both are identified by a random 128-bit id; a send-once right is an id of its own (a nonce)
- * that leads to a port. One struct serves the three places such a thing can be:
+ * Ports and send-once rights are identified by a random 128-bit id; a send-once right is an id of
+ * its own (a nonce) that leads to a port. A set has no id: it never leaves its task, and is OWN. One
+ * struct serves the places such a thing can be:
  *
  *   OWN      the receive right is here (kind PORT), or the nonce leads to a port that is (ONCE).
  *            `grants` counts, for each peer task, the rights lent to it; `pending` the ends that
  *            were introduced and not yet claimed; `local` the rights that this task itself holds.
  *            When all three are zero, and a full pass of the engine that began after the last
  *            decrement has found no more, nobody can send any longer: a nonce then yields its
- *            send-once notification.
+ *            send-once notification, a port its no-senders notification if that is asked for.
+ *            The receive right is under a name of the space, or carried by a message (`transit`).
  *   REMOTE   another task's; `peer` is its task, `grants` what we owe back when the last right
  *            of this task goes. In the id table, so that a further right joins this one (S3).
  *   DEAD     the port has died, or its last right here went; in no table. Whoever still points
@@ -34,7 +36,7 @@
 struct ipc_peer;
 struct wire_channel;
 
-enum ipc_kind { IPC_PORT, IPC_ONCE };
+enum ipc_kind { IPC_PORT, IPC_ONCE, IPC_SET };
 enum ipc_place { IPC_OWN, IPC_REMOTE, IPC_DEAD, IPC_SPECIAL };
 
 struct ipc_port {
@@ -57,9 +59,20 @@ struct ipc_port {
     struct ipc_port *target;  /* ONCE: the port; holds a reference */
     struct util_link nonces;  /* PORT: its nonces; ONCE: in its port's list */
     struct util_link aliases; /* other ids by which look-ups that were not answered know it */
+    struct util_link sets;    /* PORT: struct ipc_member; SET: its members, who is next first */
     struct util_link queue;   /* struct ipc_kmsg, oldest first */
-    uint32_t queued;
+    uint32_t queued;          /* SET: in all its members together */
     uint32_t seqno, mscount;
+    uint32_t moves;              /* how often the receive right left a name: waiters compare */
+    uint64_t context;            /* the owner's word for it; with a guard, the guard */
+    bool guarded;                /* the receive right goes only by destruct, with the guard */
+    bool strict, immovable;      /* and: `context` is hidden; no message takes the right */
+    bool transit;                /* a message carries the receive right */
+    struct ipc_port *carrier;    /* the port in whose queue that message is; borrowed; NULL: none */
+    struct ipc_port *no_senders; /* send-once right for that notification, carried; or NULL */
+    struct ipc_port *destroyed;  /* the same for port-destroyed */
+    bool notifies; /* ONCE: given with a request: what comes by it may be a notification */
+    struct util_link doomed;    /* while its destruction waits for an outer one to finish */
     struct util_link receivers; /* struct ipc_waiter */
     struct util_link senders;   /* struct ipc_waiter: local threads that wait for room */
     int event_fd, poll_fd;      /* machool_port_fd; -1: not asked for */
@@ -86,6 +99,8 @@ struct ipc_port *ipc_port_new(void);
 struct ipc_port *ipc_port_new_once(struct ipc_port *target);
 /* Another task's port or nonce, in the id table, not carried yet (refs 0). NULL: no memory. */
 struct ipc_port *ipc_port_new_remote(struct util_id id, enum ipc_kind kind, struct ipc_peer *peer);
+/* An empty set; refs 1. NULL: no memory. */
+struct ipc_port *ipc_port_new_set(void);
 /* A port without queue for a name of the kernel's; refs 1. */
 struct ipc_port *ipc_port_new_special(void);
 
@@ -104,8 +119,14 @@ struct ipc_port *ipc_port_carry(struct ipc_port *port);
 /* One right of this task goes; the last one is returned to the owner, or judged. */
 void ipc_port_drop(struct ipc_port *port);
 
-/* The receive right goes: messages are cleaned (S125), waiters wake, holders hear of the death. */
+/* The receive right goes: messages are cleaned (S125), waiters wake, holders hear of the death;
+ * unless a port-destroyed notification takes it away (S137). Its name has let go of it. */
 void ipc_port_destroy(struct ipc_port *port);
+/* The receive right leaves its name for a message: counts and context start anew, sets forget it,
+ * receivers wake (S121). */
+void ipc_port_clear_receiver(struct ipc_port *port);
+/* Drops the set: its members stay (S139). */
+void ipc_port_destroy_set(struct ipc_port *set);
 /* A REMOTE port's owner is gone or said so: names become dead names, waiters wake. */
 void ipc_port_die(struct ipc_port *port);
 /* A forked child closes the descriptors of a port that it inherited, and forgets it. */

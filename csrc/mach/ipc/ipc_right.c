@@ -2,6 +2,7 @@
 #include "ipc/ipc_right.h"
 
 #include "ipc/ipc_port.h"
+#include "ipc/ipc_request.h"
 #include "ipc/ipc_space.h"
 
 #include <stddef.h>
@@ -24,6 +25,7 @@ static void entry_lose(struct ipc_entry *entry, mach_port_type_t type)
     if (!entry->type) {
         if (port && port->name == entry->name)
             port->name = MACH_PORT_NULL;
+        ipc_request_name_freed(entry);
         ipc_space_free(entry);
         if (sends)
             ipc_port_drop(port); /* the right, with the entry's reference */
@@ -53,6 +55,12 @@ struct ipc_port *ipc_right_receiver(mach_port_name_t name)
     return entry && has(entry, MACH_PORT_TYPE_RECEIVE) ? entry->port : NULL;
 }
 
+struct ipc_port *ipc_right_set(mach_port_name_t name)
+{
+    struct ipc_entry *entry = ipc_space_find(name);
+    return entry && has(entry, MACH_PORT_TYPE_PORT_SET) ? entry->port : NULL;
+}
+
 static bool dead_ok_type(mach_msg_type_name_t disposition)
 {
     return disposition == MACH_MSG_TYPE_COPY_SEND || disposition == MACH_MSG_TYPE_MOVE_SEND ||
@@ -73,6 +81,7 @@ kern_return_t ipc_right_copyin_check(mach_port_name_t name, mach_msg_type_name_t
     switch (disposition) {
     case MACH_MSG_TYPE_MAKE_SEND:
     case MACH_MSG_TYPE_MAKE_SEND_ONCE:
+    case MACH_MSG_TYPE_MOVE_RECEIVE:
         needed = MACH_PORT_TYPE_RECEIVE;
         break;
     case MACH_MSG_TYPE_COPY_SEND:
@@ -85,7 +94,18 @@ kern_return_t ipc_right_copyin_check(mach_port_name_t name, mach_msg_type_name_t
     default:
         return KERN_INVALID_RIGHT;
     }
+    if (disposition == MACH_MSG_TYPE_MOVE_RECEIVE && entry->port && entry->port->immovable)
+        return KERN_INVALID_RIGHT;
     return has(entry, needed) ? KERN_SUCCESS : KERN_INVALID_RIGHT;
+}
+
+/* The receive right leaves the space; a send right under the same name stays. */
+static struct ipc_port *take_receive(struct ipc_entry *entry)
+{
+    struct ipc_port *port = entry->port;
+    ipc_port_clear_receiver(port);
+    entry_lose(entry, MACH_PORT_TYPE_RECEIVE);
+    return port;
 }
 
 /* Makes a right from a receive right. */
@@ -114,6 +134,11 @@ kern_return_t ipc_right_copyin(mach_port_name_t name, mach_msg_type_name_t dispo
     struct ipc_entry *entry = ipc_space_find(name);
     if (disposition == MACH_MSG_TYPE_MAKE_SEND || disposition == MACH_MSG_TYPE_MAKE_SEND_ONCE)
         return make(entry->port, disposition, ret_right);
+    if (disposition == MACH_MSG_TYPE_MOVE_RECEIVE) {
+        *ret_right = (struct ipc_carried){.port = take_receive(entry),
+                                          .type = MACH_MSG_TYPE_PORT_RECEIVE};
+        return KERN_SUCCESS;
+    }
 
     struct ipc_carried right = {.type = disposition == MACH_MSG_TYPE_MOVE_SEND_ONCE
                                             ? MACH_MSG_TYPE_PORT_SEND_ONCE
@@ -129,9 +154,9 @@ kern_return_t ipc_right_copyin(mach_port_name_t name, mach_msg_type_name_t dispo
 }
 
 /* The name under which a carried right will be: the port's, or a new one. */
-static struct ipc_entry *entry_for(struct ipc_port *port, mach_port_type_t type)
+static struct ipc_entry *entry_for(struct ipc_port *port, mach_msg_type_name_t type)
 {
-    if (type == MACH_PORT_TYPE_SEND && port->name)
+    if (type != MACH_MSG_TYPE_PORT_SEND_ONCE && port->name)
         return ipc_space_find(port->name);
     struct ipc_entry *entry = ipc_space_alloc(port);
     if (!entry)
@@ -141,48 +166,54 @@ static struct ipc_entry *entry_for(struct ipc_port *port, mach_port_type_t type)
     return entry;
 }
 
-kern_return_t ipc_right_copyout(struct ipc_carried *take_right, mach_port_name_t *ret_name)
+kern_return_t ipc_right_copyout_to(struct ipc_carried *take_right, struct ipc_entry *entry)
 {
     struct ipc_carried right = *take_right;
     *take_right = (struct ipc_carried){0};
-    if (right.dead || (right.port && right.port->place == IPC_DEAD)) {
-        ipc_right_clean(&right);
-        *ret_name = MACH_PORT_DEAD;
+    if (right.type == MACH_MSG_TYPE_PORT_RECEIVE) { /* the reference that it is stays the same */
+        entry->type |= MACH_PORT_TYPE_RECEIVE;
+        right.port->transit = false;
+        right.port->carrier = NULL;
         return KERN_SUCCESS;
     }
-    *ret_name = MACH_PORT_NULL;
-    if (!right.port)
-        return KERN_SUCCESS;
     mach_port_type_t type = right.type == MACH_MSG_TYPE_PORT_SEND_ONCE ? MACH_PORT_TYPE_SEND_ONCE
                                                                        : MACH_PORT_TYPE_SEND;
-    struct ipc_entry *entry = entry_for(right.port, type);
-    if (!entry) {
-        ipc_port_drop(right.port);
-        return KERN_RESOURCE_SHORTAGE;
-    }
     if (!has(entry, type))
         right.port->local++; /* the entry's own */
     entry->type |= type;
     if (entry->urefs < IPC_UREFS_MAX)
         entry->urefs++;
-    *ret_name = entry->name;
     ipc_port_drop(right.port);
     return KERN_SUCCESS;
 }
 
-kern_return_t ipc_right_copyout_receive(struct ipc_port *take_port, mach_port_name_t *ret_name)
+kern_return_t ipc_right_copyout(struct ipc_carried *take_right, mach_port_name_t *ret_name)
 {
-    struct ipc_entry *entry = entry_for(take_port, MACH_PORT_TYPE_SEND);
-    if (!entry)
+    struct ipc_port *port = take_right->port;
+    if (take_right->dead || (port && port->place == IPC_DEAD)) {
+        ipc_right_clean(take_right);
+        *ret_name = MACH_PORT_DEAD;
+        return KERN_SUCCESS;
+    }
+    *ret_name = MACH_PORT_NULL;
+    if (!port) {
+        *take_right = (struct ipc_carried){0};
+        return KERN_SUCCESS;
+    }
+    struct ipc_entry *entry = entry_for(port, take_right->type);
+    if (!entry) {
+        ipc_right_clean(take_right);
         return KERN_RESOURCE_SHORTAGE;
-    entry->type |= MACH_PORT_TYPE_RECEIVE;
+    }
     *ret_name = entry->name;
-    return KERN_SUCCESS;
+    return ipc_right_copyout_to(take_right, entry);
 }
 
 void ipc_right_clean(struct ipc_carried *take_right)
 {
-    if (take_right->port)
+    if (take_right->port && take_right->type == MACH_MSG_TYPE_PORT_RECEIVE)
+        ipc_port_destroy(take_right->port);
+    else if (take_right->port)
         ipc_port_drop(take_right->port);
     *take_right = (struct ipc_carried){0};
 }
@@ -198,8 +229,10 @@ void ipc_right_died(struct ipc_port *port)
         entry->unnoticed = has(entry, MACH_PORT_TYPE_SEND_ONCE);
         entry->type = MACH_PORT_TYPE_DEAD_NAME;
         entry->port = NULL;
+        ipc_request_name_died(entry);
         ipc_port_drop(port);
     } else {
+        ipc_request_name_freed(entry);
         ipc_space_free(entry);
         ipc_port_unref(port);
     }
@@ -220,8 +253,15 @@ kern_return_t ipc_right_deallocate(mach_port_name_t name)
 static void receive_destroy(struct ipc_entry *entry)
 {
     struct ipc_port *port = entry->port;
-    entry->type &= ~MACH_PORT_TYPE_RECEIVE;
+    entry_lose(entry, MACH_PORT_TYPE_RECEIVE);
     ipc_port_destroy(port);
+}
+
+static void set_destroy(struct ipc_entry *entry)
+{
+    struct ipc_port *set = ipc_port_ref(entry->port);
+    entry_lose(entry, MACH_PORT_TYPE_PORT_SET);
+    ipc_port_destroy_set(set);
 }
 
 static kern_return_t mod_urefs(struct ipc_entry *entry, int32_t delta)
@@ -252,8 +292,12 @@ kern_return_t ipc_right_mod_refs(mach_port_name_t name, mach_port_right_t right,
         return KERN_INVALID_VALUE;
     if (delta == 0)
         return KERN_SUCCESS;
+    if (right == MACH_PORT_RIGHT_RECEIVE && entry->port->guarded)
+        return KERN_INVALID_RIGHT;
     if (right == MACH_PORT_RIGHT_RECEIVE)
         receive_destroy(entry);
+    else if (right == MACH_PORT_RIGHT_PORT_SET)
+        set_destroy(entry);
     else
         entry_lose(entry, MACH_PORT_TYPE_SEND_ONCE);
     return KERN_SUCCESS;
@@ -264,6 +308,12 @@ kern_return_t ipc_right_destroy(mach_port_name_t name)
     struct ipc_entry *entry = ipc_space_find(name);
     if (!entry)
         return KERN_INVALID_NAME;
+    if (has(entry, MACH_PORT_TYPE_RECEIVE) && entry->port->guarded)
+        return KERN_INVALID_RIGHT;
+    if (has(entry, MACH_PORT_TYPE_PORT_SET)) {
+        set_destroy(entry);
+        return KERN_SUCCESS;
+    }
     if (has(entry, TYPE_SENDS | MACH_PORT_TYPE_DEAD_NAME))
         entry_lose(entry, entry->type & (TYPE_SENDS | MACH_PORT_TYPE_DEAD_NAME));
     entry = ipc_space_find(name);

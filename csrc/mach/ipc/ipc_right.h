@@ -26,9 +26,8 @@ kern_return_t ipc_right_copyin_check(mach_port_name_t name, mach_msg_type_name_t
 /* Puts a carried right into the space and consumes it. MACH_PORT_NULL / MACH_PORT_DEAD cross as
  * such. KERN_SUCCESS or KERN_RESOURCE_SHORTAGE (the right is dropped, the name 0). */
 kern_return_t ipc_right_copyout(struct ipc_carried *take_right, mach_port_name_t *ret_name);
-/* Puts the receive right of an OWN port that no name denotes into the space, under the name of its
- * send rights if there is one. KERN_SUCCESS or KERN_RESOURCE_SHORTAGE (still the caller's). */
-kern_return_t ipc_right_copyout_receive(struct ipc_port *take_port, mach_port_name_t *ret_name);
+/* The same under the entry given, which is the port's and has no type yet. */
+kern_return_t ipc_right_copyout_to(struct ipc_carried *take_right, struct ipc_entry *entry);
 /* Drops a carried right. */
 void ipc_right_clean(struct ipc_carried *take_right);
 
@@ -39,6 +38,8 @@ kern_return_t ipc_right_destroy(mach_port_name_t name);
 
 /* The port whose receive right the name denotes; NULL: none. */
 struct ipc_port *ipc_right_receiver(mach_port_name_t name);
+/* The same for a port set. */
+struct ipc_port *ipc_right_set(mach_port_name_t name);
 
 /* A port has died: its name, if any, becomes a dead name with the same urefs (S112, S114). */
 void ipc_right_died(struct ipc_port *port);

@@ -4,8 +4,8 @@
  * and free indexes are reused oldest first, so a stale name is not soon valid again. Send and
  * receive rights to one port share a name; each send-once right has its own (S105).
  *
- * An entry's type bits say what it is: RECEIVE, SEND (possibly both), SEND_ONCE, or DEAD_NAME
- * with no port. An entry holds one reference to its port, and one `local` of it while SEND or
+ * An entry's type bits say what it is: RECEIVE, SEND (possibly both), SEND_ONCE, PORT_SET, or
+ * DEAD_NAME with no port. An entry holds one reference to its port, and one `local` of it while SEND or
  * SEND_ONCE is set.
  *
  * Locks: the task lock. */
@@ -27,7 +27,9 @@ struct ipc_entry {
     uint32_t next_free;
     bool
         unnoticed; /* a send-once right whose port died and that nobody has looked at since (S117) */
-    struct ipc_port *port; /* NULL: dead name */
+    struct ipc_port *port;    /* NULL: dead name */
+    struct ipc_port *request; /* send-once right for a notification about the name, carried; NULL */
+    bool possible, armed;     /* the request is for send-possible too; a sender was turned away */
 };
 
 struct ipc_space {

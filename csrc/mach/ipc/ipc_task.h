@@ -47,6 +47,7 @@ struct ipc_task {
     struct os_address address;  /* of the private listener; length 0: none yet */
     mach_port_name_t bootstrap; /* task_get_special_port(TASK_BOOTSTRAP_PORT) */
     struct ipc_engine engine;
+    uint32_t armed_requests; /* for send-possible, that wait for room */
     uint64_t messages_sent, messages_received, bytes_inline;
 };
 

@@ -7,6 +7,7 @@
 #include "ipc/ipc_mqueue.h"
 #include "ipc/ipc_peer.h"
 #include "ipc/ipc_port.h"
+#include "ipc/ipc_pset.h"
 #include "ipc/ipc_right.h"
 #include "ipc/ipc_task.h"
 #include "os/os_memfd.h"
@@ -54,63 +55,132 @@ static struct ipc_port *join_counted(struct util_id id, enum ipc_kind kind, stru
     return port;
 }
 
-struct ipc_port *ipc_transit_take_end(int take_end, struct util_id id, uint8_t type,
-                                      struct util_id owner, uint32_t limit)
+void ipc_transit_open_way(int take_end, struct util_id id, struct util_id owner,
+                          const struct ucred *credentials, struct ipc_way *ret_way)
 {
-    struct ucred credentials;
-    if (os_peer_credentials(take_end, &credentials) < 0) {
-        close(take_end);
-        return NULL;
-    }
-    return ipc_transit_take_end_of(take_end, id, type, owner, limit, &credentials);
-}
-
-struct ipc_port *ipc_transit_take_end_of(int take_end, struct util_id id, uint8_t type,
-                                         struct util_id owner, uint32_t limit,
-                                         const struct ucred *credentials)
-{
-    enum ipc_kind kind = type == MACH_MSG_TYPE_PORT_SEND_ONCE ? IPC_ONCE : IPC_PORT;
+    struct ucred maker;
     struct ipc_port *port = ipc_port_find(id);
-    if (port && port->place == IPC_OWN) { /* it came home by way of others */
+    struct ipc_way way = {.task = owner, .end = -1, .home = port && port->place == IPC_OWN};
+    *ret_way = way;
+    if (!credentials && os_peer_credentials(take_end, &maker) == 0)
+        credentials = &maker;
+    if (way.home || !credentials) {
         close(take_end);
-        return ipc_port_carry(port);
+        return;
     }
     struct ipc_peer *peer = ipc_peer_find(owner, credentials->pid);
     if (peer && ipc_peer_channel(peer)) {
-        port = join(id, kind, peer, limit);
-        if (port)
-            ipc_peer_tell(peer, WIRE_CLAIM, id, 1);
-        close(take_end); /* only now: until then it is what keeps the right counted */
-        return port;
+        ret_way->peer = peer;
+        ret_way->claims = true;
+        ret_way->end = take_end;
+        return;
     }
     struct os_address listener = {.length = sizeof listener.un};
     (void)getpeername(take_end, (struct sockaddr *)&listener.un, &listener.length);
     int error;
     struct wire_channel *channel = ipc_peer_hello(take_end, (struct util_id){{0, 0}}, &error);
     if (!channel)
-        return NULL;
+        return;
     if (!peer)
         peer = ipc_peer_new(owner, credentials);
     if (!peer) {
         wire_channel_close(channel);
-        return NULL;
+        return;
     }
     if (ipc_peer_add_channel(peer, channel) < 0)
-        return NULL;
+        return;
     peer->listener = listener;
-    return join_counted(id, kind, peer, limit);
+    ret_way->peer = peer;
 }
 
-/* A right that arrived. `fds` are the message's; an END takes the next one. */
-static void decode_right(struct ipc_peer *peer, const struct wire_right *wire, int *fds,
-                         unsigned *next_fd, struct ipc_carried *ret_right)
+struct ipc_port *ipc_transit_take_way(const struct ipc_way *way, struct util_id id, uint8_t type,
+                                      uint32_t limit)
+{
+    enum ipc_kind kind = type == MACH_MSG_TYPE_PORT_SEND_ONCE ? IPC_ONCE : IPC_PORT;
+    struct ipc_port *port = ipc_port_find(id);
+    if (way->home || (port && port->place == IPC_OWN))
+        return port && port->place == IPC_OWN && port->kind == kind ? ipc_port_carry(port) : NULL;
+    if (!way->peer)
+        return NULL;
+    if (!way->claims)
+        return join_counted(id, kind, way->peer, limit);
+    port = join(id, kind, way->peer, limit);
+    if (port)
+        ipc_peer_tell(way->peer, WIRE_CLAIM, id, 1);
+    return port;
+}
+
+void ipc_transit_close_way(struct ipc_way *way)
+{
+    if (way->end >= 0) /* only now: until then it is what keeps the rights counted */
+        close(way->end);
+    way->end = -1;
+}
+
+struct ipc_port *ipc_transit_take_end(int take_end, struct util_id id, uint8_t type,
+                                      struct util_id owner, uint32_t limit,
+                                      const struct ucred *credentials)
+{
+    struct ipc_way way;
+    ipc_transit_open_way(take_end, id, owner, credentials, &way);
+    struct ipc_port *port = ipc_transit_take_way(&way, id, type, limit);
+    ipc_transit_close_way(&way);
+    return port;
+}
+
+struct incoming { /* one message being taken from a channel */
+    struct ipc_peer *peer;
+    int *fds; /* the message's, taken in order; those taken are -1 */
+    unsigned next_fd;
+    struct ipc_way *ways; /* one for each END so far */
+    unsigned way_count;
+    const uint8_t *ool;
+};
+
+static int next_fd(struct incoming *in)
+{
+    int fd = in->fds[in->next_fd];
+    in->fds[in->next_fd++] = -1;
+    return fd;
+}
+
+static void close_ways(struct incoming *in)
+{
+    for (unsigned i = 0; i < in->way_count; i++)
+        ipc_transit_close_way(&in->ways[i]);
+    free(in->ways);
+}
+
+/* A third task's right: by an end of its own, or one that came before. */
+static struct ipc_port *decode_third(struct incoming *in, const struct wire_right *wire)
+{
+    if (wire->how == WIRE_RIGHT_END) {
+        int end = next_fd(in);
+        struct ipc_way *ways = realloc(in->ways, (in->way_count + 1) * sizeof *ways);
+        if (!ways) {
+            close(end);
+            return NULL;
+        }
+        in->ways = ways;
+        ipc_transit_open_way(end, wire->id, wire->task, NULL, &ways[in->way_count++]);
+    }
+    for (unsigned i = in->way_count; i-- > 0;) {
+        if (util_id_equal(in->ways[i].task, wire->task))
+            return ipc_transit_take_way(&in->ways[i], wire->id, wire->type, wire->limit);
+    }
+    return NULL;
+}
+
+/* A right that arrived. */
+static void decode_right(struct incoming *in, const struct wire_right *wire,
+                         struct ipc_carried *ret_right)
 {
     struct ipc_carried right = {.type = wire->type};
     enum ipc_kind kind = wire->type == MACH_MSG_TYPE_PORT_SEND_ONCE ? IPC_ONCE : IPC_PORT;
     struct ipc_port *port;
     switch (wire->how) {
     case WIRE_RIGHT_OWN:
-        right.port = join_counted(wire->id, kind, peer, wire->limit);
+        right.port = join_counted(wire->id, kind, in->peer, wire->limit);
         break;
     case WIRE_RIGHT_HOME:
         port = ipc_port_find(wire->id);
@@ -118,9 +188,8 @@ static void decode_right(struct ipc_peer *peer, const struct wire_right *wire, i
             right.port = ipc_port_carry(port);
         break;
     case WIRE_RIGHT_END:
-        right.port = ipc_transit_take_end(fds[*next_fd], wire->id, wire->type, wire->task,
-                                          wire->limit);
-        fds[(*next_fd)++] = -1;
+    case WIRE_RIGHT_SAME:
+        right.port = decode_third(in, wire);
         break;
     default:
         break;
@@ -129,33 +198,60 @@ static void decode_right(struct ipc_peer *peer, const struct wire_right *wire, i
     *ret_right = right;
 }
 
+static void decode_rights(struct incoming *in, const struct wire_descriptor *wire,
+                          struct ipc_kmsg_descriptor *d)
+{
+    d->delivers = wire->delivers;
+    for (uint32_t i = 0; i < d->right_count; i++) {
+        struct wire_right right;
+        memcpy(&right, in->ool, sizeof right);
+        in->ool += sizeof right;
+        decode_right(in, &right, &d->rights[i]);
+    }
+}
+
 /* One descriptor that arrived. 0, or -errno when its memory is not what it should be. */
-static int decode_descriptor(struct ipc_peer *peer, const struct wire_descriptor *wire,
-                             const uint8_t **ool, int *fds, unsigned *next_fd,
+static int decode_descriptor(struct incoming *in, const struct wire_descriptor *wire,
                              struct ipc_kmsg_descriptor *d)
 {
-    d->type = wire->type;
     d->copy = wire->copy;
     d->size = wire->size;
     switch (wire->how) {
     case WIRE_DESCRIPTOR_PORT:
-        decode_right(peer, &wire->right, fds, next_fd, &d->right);
+        d->guard = wire->guard;
+        d->guard_flags = (uint16_t)wire->guard_flags;
+        decode_right(in, &wire->right, &d->right);
+        return 0;
+    case WIRE_DESCRIPTOR_PORTS:
+        decode_rights(in, wire, d);
         return 0;
     case WIRE_DESCRIPTOR_BYTES: /* make_room has made room */
         if (wire->page_offset >= vm_page_size)
             return -EBADMSG;
         d->memory.page_offset = wire->page_offset;
-        memcpy(d->memory.bytes, *ool, wire->size);
-        *ool += wire_padded(wire->size);
+        memcpy(d->memory.bytes, in->ool, wire->size);
+        in->ool += wire_padded(wire->size);
         return 0;
-    case WIRE_DESCRIPTOR_OBJECT: {
-        int fd = fds[*next_fd];
-        fds[(*next_fd)++] = -1;
-        return vm_copy_adopt(fd, wire->size, wire->page_offset, &d->memory);
-    }
+    case WIRE_DESCRIPTOR_OBJECT:
+        return vm_copy_adopt(next_fd(in), wire->size, wire->page_offset, &d->memory);
     default:
         return 0;
     }
+}
+
+/* Room for what one descriptor brings: bytes, or rights. False: no memory. */
+static bool make_room_for(const struct wire_descriptor *wire, struct ipc_kmsg_descriptor *d)
+{
+    d->type = wire->type;
+    if (wire->how == WIRE_DESCRIPTOR_PORT || wire->how == WIRE_DESCRIPTOR_PORTS)
+        return ipc_kmsg_hold_rights(d, wire->size);
+    if (wire->how != WIRE_DESCRIPTOR_BYTES)
+        return true;
+    void *bytes = malloc(wire->size);
+    if (bytes)
+        d->memory = (struct vm_copy){
+            .kind = VM_COPY_BYTES, .size = wire->size, .bytes = bytes, .fd = -1};
+    return bytes != NULL;
 }
 
 /* A kmsg with all the memory that the message will need, made before anything of it is taken, so
@@ -164,16 +260,10 @@ static struct ipc_kmsg *make_room(const struct wire_message_view *view)
 {
     struct ipc_kmsg *kmsg = ipc_kmsg_new(view->head.descriptors, view->head.inline_size);
     for (uint32_t i = 0; kmsg && i < view->head.descriptors; i++) {
-        const struct wire_descriptor *wire = &view->descriptors[i];
-        if (wire->how != WIRE_DESCRIPTOR_BYTES)
+        if (make_room_for(&view->descriptors[i], &kmsg->descriptors[i]))
             continue;
-        void *bytes = malloc(wire->size);
-        if (!bytes) {
-            ipc_kmsg_clean(kmsg);
-            return NULL;
-        }
-        kmsg->descriptors[i].memory = (struct vm_copy){
-            .kind = VM_COPY_BYTES, .size = wire->size, .bytes = bytes, .fd = -1};
+        ipc_kmsg_clean(kmsg);
+        return NULL;
     }
     return kmsg;
 }
@@ -184,18 +274,17 @@ static int decode(struct wire_channel *channel, const struct wire_message_view *
                   struct ipc_kmsg *kmsg)
 {
     struct ipc_peer *peer = channel->peer;
-    unsigned next_fd = 0;
+    struct incoming in = {.peer = peer, .fds = fds, .ool = view->ool_bytes};
     int r = 0;
     kmsg->msgh_id = view->head.msgh_id;
     kmsg->voucher = view->head.voucher;
     kmsg->complex = view->head.bits == MACH_MSGH_BITS_COMPLEX;
     kmsg->sender = (struct ipc_sender){
         .pid = peer->credentials.pid, .uid = peer->credentials.uid, .gid = peer->credentials.gid};
-    decode_right(peer, &view->head.reply, fds, &next_fd, &kmsg->reply);
-    const uint8_t *ool = view->ool_bytes;
+    decode_right(&in, &view->head.reply, &kmsg->reply);
     for (uint32_t i = 0; r == 0 && i < view->head.descriptors; i++)
-        r = decode_descriptor(peer, &view->descriptors[i], &ool, fds, &next_fd,
-                              &kmsg->descriptors[i]);
+        r = decode_descriptor(&in, &view->descriptors[i], &kmsg->descriptors[i]);
+    close_ways(&in);
     memcpy(kmsg->inline_bytes, view->inline_bytes, view->head.inline_size);
     return r;
 }
@@ -216,9 +305,11 @@ static void file(struct wire_channel *channel, const struct wire_message_view *v
     kmsg->local_type = port->kind == IPC_ONCE ? MACH_MSG_TYPE_PORT_SEND_ONCE
                                               : MACH_MSG_TYPE_PORT_SEND;
     struct ipc_port *queue = ipc_port_ref(port->kind == IPC_ONCE ? port->target : port);
+    kmsg->kernel = view->head.kernel && port->kind == IPC_ONCE && port->notifies;
     if (port->kind == IPC_ONCE)
         ipc_port_spend(port);
-    queue->starved = false;
+    if (queue->starved)
+        ipc_pset_starved(queue, queue->starved = false);
     ipc_mqueue_file(queue, kmsg);
     ipc_port_unref(queue);
 }
@@ -233,6 +324,7 @@ static void mark_starved(const struct wire_message_view *view)
         return;
     port->starved = true;
     ipc_engine_wake_all(&port->receivers);
+    ipc_pset_starved(port, true);
 }
 
 /* A message whose descriptors are at hand (all `count` of them taken, in every case). */

@@ -10,6 +10,7 @@
 #include "util/util_id.h"
 #include "wire/wire_format.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -30,13 +31,28 @@ int ipc_transit_send(struct ipc_kmsg *kmsg, struct ipc_port *destination);
 int ipc_transit_receive(struct wire_channel *channel, uint16_t kind, const void *payload,
                         size_t size);
 
-/* A right behind an end connected to its owner's listener becomes this task's. Takes the end.
- * Returns it carried, or NULL when the owner is gone or resources are short. */
+/* Where the owner of a third task's rights is, once an end connected to it has been taken. */
+struct ipc_way {
+    struct util_id task;   /* the owner, as the passer knows it */
+    bool home;             /* it is this task: the right came home by way of others */
+    bool claims;           /* a channel exists: each right is claimed there */
+    int end;               /* then the end, open until all are claimed; else -1 */
+    struct ipc_peer *peer; /* NULL: the owner is gone, or resources are short */
+};
+
+/* Takes an end connected to its owner's listener: the first right that it stands for is `id`.
+ * `credentials` are the owner's, where they are known better than by who made the listener; NULL. */
+void ipc_transit_open_way(int take_end, struct util_id id, struct util_id owner,
+                          const struct ucred *credentials, struct ipc_way *ret_way);
+/* A right introduced by that end becomes this task's. Carried; NULL: the owner is gone, or
+ * resources are short. */
+struct ipc_port *ipc_transit_take_way(const struct ipc_way *way, struct util_id id, uint8_t type,
+                                      uint32_t limit);
+void ipc_transit_close_way(struct ipc_way *way);
+
+/* All of it for an end that stands for one right. */
 struct ipc_port *ipc_transit_take_end(int take_end, struct util_id id, uint8_t type,
-                                      struct util_id owner, uint32_t limit);
-/* The same where the owner is known better than by who made the listener. */
-struct ipc_port *ipc_transit_take_end_of(int take_end, struct util_id id, uint8_t type,
-                                         struct util_id owner, uint32_t limit,
-                                         const struct ucred *credentials);
+                                      struct util_id owner, uint32_t limit,
+                                      const struct ucred *credentials);
 
 #endif

@@ -1,6 +1,7 @@
 /* The way out of ipc_transit.h: a message becomes an entry and the descriptors it needs. */
 #include "ipc/ipc_transit.h"
 
+#include "ipc/ipc_door.h"
 #include "ipc/ipc_kmsg.h"
 #include "ipc/ipc_peer.h"
 #include "ipc/ipc_port.h"
@@ -10,18 +11,26 @@
 #include "wire/wire_channel.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+struct outgoing_end { /* an end connected to a third task, for all its rights in the message */
+    const struct ipc_peer *owner;
+    int fd; /* in `fds` too */
+    struct util_id *ids;
+    uint32_t count, size;
+};
 
 struct outgoing { /* one message being prepared for a channel */
     struct wire_channel *channel;
     struct ipc_kmsg *kmsg;
     int *fds;  /* borrowed from payloads, or ends that are ours to close */
     bool *own; /* which of them are ours */
-    unsigned fd_count;
+    unsigned fd_count, fd_size;
+    struct outgoing_end *ends;
+    unsigned end_count;
 };
 
 static void outgoing_deinit(struct outgoing *out)
@@ -30,33 +39,84 @@ static void outgoing_deinit(struct outgoing *out)
         if (out->own[i])
             close(out->fds[i]);
     }
+    for (unsigned i = 0; i < out->end_count; i++)
+        free(out->ends[i].ids);
+    free(out->ends);
     free(out->fds);
     free(out->own);
 }
 
-static void add_fd(struct outgoing *out, int fd, bool own)
+/* Takes the descriptor if it is to be owned, in every case. 0 or -ENOMEM. */
+static int add_fd(struct outgoing *out, int fd, bool own)
 {
+    if (out->fd_count == out->fd_size) {
+        unsigned size = out->fd_size ? out->fd_size * 2 : 8;
+        int *fds = realloc(out->fds, size * sizeof *fds);
+        if (fds)
+            out->fds = fds;
+        bool *owned = realloc(out->own, size * sizeof *owned);
+        if (owned)
+            out->own = owned;
+        if (!fds || !owned) {
+            if (own)
+                close(fd);
+            return -ENOMEM;
+        }
+        out->fd_size = size;
+    }
     out->fds[out->fd_count] = fd;
     out->own[out->fd_count++] = own;
+    return 0;
 }
 
-/* Connects to the owner of a third task's port and introduces the right there. The end, or
- * -errno: -EPIPE when the owner is gone. */
-static int introduce(const struct ipc_port *port)
+static int end_add(struct outgoing_end *end, struct util_id id)
 {
-    const struct wire_datagram intro = {
-        .kind = WIRE_INTRO, .version = WIRE_VERSION, .id = port->node.id};
-    if (!port->peer->listener.length)
+    if (end->count == end->size) {
+        uint32_t size = end->size ? end->size * 2 : 4;
+        struct util_id *ids = realloc(end->ids, size * sizeof *ids);
+        if (!ids)
+            return -ENOMEM;
+        end->ids = ids;
+        end->size = size;
+    }
+    end->ids[end->count++] = id;
+    return 0;
+}
+
+/* An end connected to the owner of a third task's port. 0, 1 when the message had one already, or
+ * -errno: -EPIPE when the owner is gone. */
+static int end_for(struct outgoing *out, const struct ipc_peer *owner,
+                   struct outgoing_end **ret_end)
+{
+    for (unsigned i = 0; i < out->end_count; i++) {
+        *ret_end = &out->ends[i];
+        if (out->ends[i].owner == owner)
+            return 1;
+    }
+    if (!owner->listener.length)
         return -EPIPE;
-    int fd = os_connect(&port->peer->listener);
+    struct outgoing_end *ends = realloc(out->ends, (out->end_count + 1) * sizeof *ends);
+    if (!ends)
+        return -ENOMEM;
+    out->ends = ends;
+    int fd = os_connect(&owner->listener);
     if (fd < 0)
         return fd == -ECONNREFUSED || fd == -ENOENT ? -EPIPE : fd;
-    int r = os_send(fd, &intro, sizeof intro, NULL, 0, true);
-    if (r < 0) {
-        close(fd);
+    int r = add_fd(out, fd, true);
+    if (r < 0)
         return r;
-    }
-    return fd;
+    *ret_end = &out->ends[out->end_count++];
+    **ret_end = (struct outgoing_end){.owner = owner, .fd = fd};
+    return 0;
+}
+
+/* Tells each owner which of its rights the end stands for. */
+static int introduce(struct outgoing *out)
+{
+    int r = 0;
+    for (unsigned i = 0; r == 0 && i < out->end_count; i++)
+        r = ipc_door_introduce(out->ends[i].fd, out->ends[i].ids, out->ends[i].count);
+    return r;
 }
 
 /* The form in which a right crosses to this channel's peer. 0 or -errno. */
@@ -75,35 +135,51 @@ static int encode_right(struct outgoing *out, const struct ipc_carried *right,
         } else if (port->peer == out->channel->peer) {
             wire.how = WIRE_RIGHT_HOME;
         } else {
-            int fd = introduce(port);
-            if (fd < 0 && fd != -EPIPE)
-                return fd;
-            wire.how = fd < 0 ? WIRE_RIGHT_DEAD : WIRE_RIGHT_END;
+            struct outgoing_end *end;
+            int r = end_for(out, port->peer, &end);
+            if (r < 0 && r != -EPIPE)
+                return r;
+            wire.how = r < 0 ? WIRE_RIGHT_DEAD : r > 0 ? WIRE_RIGHT_SAME : WIRE_RIGHT_END;
             wire.task = port->peer->id;
-            if (fd >= 0)
-                add_fd(out, fd, true);
+            if (r >= 0 && end_add(end, wire.id) < 0)
+                return -ENOMEM;
         }
     }
     *ret_wire = wire;
     return 0;
 }
 
+/* The descriptor; the rights of an array go to `*ool`, which moves on. */
 static int encode_descriptor(struct outgoing *out, const struct ipc_kmsg_descriptor *d,
-                             struct wire_descriptor *ret_wire)
+                             uint8_t **ool, struct wire_descriptor *ret_wire)
 {
     struct wire_descriptor wire = {.type = (uint8_t)d->type,
                                    .copy = (uint8_t)d->copy,
                                    .size = d->size,
-                                   .page_offset = d->memory.page_offset};
+                                   .page_offset = d->memory.page_offset,
+                                   .guard = d->guard,
+                                   .guard_flags = d->guard_flags};
     int r = 0;
-    if (d->type == MACH_MSG_PORT_DESCRIPTOR) {
+    if (d->type == MACH_MSG_OOL_PORTS_DESCRIPTOR) {
+        wire.how = WIRE_DESCRIPTOR_PORTS;
+        wire.size = d->right_count;
+        wire.delivers = (uint8_t)d->delivers;
+        for (uint32_t i = 0; r == 0 && i < d->right_count; i++) {
+            struct wire_right right;
+            r = encode_right(out, &d->rights[i], &right);
+            memcpy(*ool, &right, sizeof right);
+            *ool += sizeof right;
+        }
+    } else if (d->right_count) {
         wire.how = WIRE_DESCRIPTOR_PORT;
         r = encode_right(out, &d->right, &wire.right);
     } else if (d->memory.kind == VM_COPY_BYTES) {
         wire.how = WIRE_DESCRIPTOR_BYTES;
+        memcpy(*ool, d->memory.bytes, d->memory.size);
+        *ool += wire_padded(d->memory.size);
     } else if (d->memory.kind == VM_COPY_OBJECT) {
         wire.how = WIRE_DESCRIPTOR_OBJECT;
-        add_fd(out, d->memory.fd, false);
+        r = add_fd(out, d->memory.fd, false);
     } else {
         wire.how = WIRE_DESCRIPTOR_EMPTY;
     }
@@ -111,13 +187,16 @@ static int encode_descriptor(struct outgoing *out, const struct ipc_kmsg_descrip
     return r;
 }
 
-/* Bytes of out-of-line memory that travel in the entry. */
+/* Bytes of out-of-line memory and arrays of rights that travel in the entry. */
 static size_t ool_size(const struct ipc_kmsg *kmsg)
 {
     size_t size = 0;
     for (uint32_t i = 0; i < kmsg->descriptor_count; i++) {
-        if (kmsg->descriptors[i].memory.kind == VM_COPY_BYTES)
-            size += wire_padded(kmsg->descriptors[i].size);
+        const struct ipc_kmsg_descriptor *d = &kmsg->descriptors[i];
+        if (d->type == MACH_MSG_OOL_PORTS_DESCRIPTOR)
+            size += d->right_count * sizeof(struct wire_right);
+        else if (d->memory.kind == VM_COPY_BYTES)
+            size += wire_padded(d->size);
     }
     return size;
 }
@@ -133,28 +212,25 @@ static int encode(struct outgoing *out, const struct ipc_port *destination, uint
                                 .voucher = kmsg->voucher,
                                 .credit = credit,
                                 .descriptors = kmsg->descriptor_count,
-                                .inline_size = kmsg->inline_size};
-    uint8_t *wire_at = at + sizeof head;
+                                .inline_size = kmsg->inline_size,
+                                .kernel = kmsg->kernel};
+    uint8_t *descriptor_at = at + sizeof head;
+    uint8_t *inline_at = descriptor_at + kmsg->descriptor_count * sizeof(struct wire_descriptor);
+    uint8_t *ool_at = inline_at + wire_padded(kmsg->inline_size);
     int r = encode_right(out, &kmsg->reply, &head.reply);
     for (uint32_t i = 0; r == 0 && i < kmsg->descriptor_count; i++) {
         struct wire_descriptor wire;
-        r = encode_descriptor(out, &kmsg->descriptors[i], &wire);
-        memcpy(wire_at, &wire, sizeof wire);
-        wire_at += sizeof wire;
+        r = encode_descriptor(out, &kmsg->descriptors[i], &ool_at, &wire);
+        memcpy(descriptor_at, &wire, sizeof wire);
+        descriptor_at += sizeof wire;
     }
+    if (r == 0)
+        r = introduce(out);
     if (r < 0)
         return r;
     head.fds = out->fd_count;
     memcpy(at, &head, sizeof head);
-    memcpy(wire_at, kmsg->inline_bytes, kmsg->inline_size);
-    wire_at += wire_padded(kmsg->inline_size);
-    for (uint32_t i = 0; i < kmsg->descriptor_count; i++) {
-        const struct vm_copy *memory = &kmsg->descriptors[i].memory;
-        if (memory->kind == VM_COPY_BYTES) {
-            memcpy(wire_at, memory->bytes, memory->size);
-            wire_at += wire_padded(memory->size);
-        }
-    }
+    memcpy(inline_at, kmsg->inline_bytes, kmsg->inline_size);
     return 0;
 }
 
@@ -183,8 +259,11 @@ static int make_room_for_grant(struct outgoing *out, const struct ipc_carried *r
 static int make_room_for_grants(struct outgoing *out)
 {
     int r = make_room_for_grant(out, &out->kmsg->reply);
-    for (uint32_t i = 0; r == 0 && i < out->kmsg->descriptor_count; i++)
-        r = make_room_for_grant(out, &out->kmsg->descriptors[i].right);
+    for (uint32_t i = 0; r == 0 && i < out->kmsg->descriptor_count; i++) {
+        const struct ipc_kmsg_descriptor *d = &out->kmsg->descriptors[i];
+        for (uint32_t k = 0; r == 0 && k < d->right_count; k++)
+            r = make_room_for_grant(out, &d->rights[k]);
+    }
     return r;
 }
 
@@ -212,29 +291,21 @@ static int take_credit(struct outgoing *out, struct ipc_port *port, uint32_t *re
 }
 
 /* A message too large for the ring: its bytes go in a sealed memfd, whose descriptor comes
- * first. `*ret_fd` is the caller's. */
+ * first. */
 static int spill(struct outgoing *out, const struct ipc_port *destination, uint32_t credit,
-                 size_t size, int *ret_fd)
+                 size_t size)
 {
     uint8_t *bytes = malloc(size);
-    int fd = bytes ? os_memfd_new("machool:message") : -ENOMEM;
-    int r = fd < 0 ? fd : encode(out, destination, credit, bytes);
-    if (r == 0)
-        r = os_memfd_write(fd, bytes, size, 0);
-    if (r == 0)
-        r = os_memfd_seal(fd, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+    int r = bytes ? encode(out, destination, credit, bytes) : -ENOMEM;
+    int fd = r < 0 ? r : os_memfd_sealed("machool:message", bytes, size);
     free(bytes);
-    if (r < 0) {
-        if (fd >= 0)
-            close(fd);
+    r = fd < 0 ? fd : add_fd(out, fd, true); /* and it goes first */
+    if (r < 0)
         return r;
-    }
-    memmove(out->fds + 1, out->fds, out->fd_count * sizeof *out->fds);
-    memmove(out->own + 1, out->own, out->fd_count * sizeof *out->own);
+    memmove(out->fds + 1, out->fds, (out->fd_count - 1) * sizeof *out->fds);
+    memmove(out->own + 1, out->own, (out->fd_count - 1) * sizeof *out->own);
     out->fds[0] = fd;
     out->own[0] = true;
-    out->fd_count++;
-    *ret_fd = fd;
     return 0;
 }
 
@@ -246,11 +317,9 @@ static int publish(struct outgoing *out, const struct ipc_port *destination, uin
     bool spilled = size > LANE_ENTRY_MAX;
     uint64_t token = 0;
     void *at;
-    int spill_fd;
     int r = wire_channel_reserve(out->channel, spilled ? sizeof(struct wire_spill) : size, &at);
     if (r == 0)
-        r = spilled ? spill(out, destination, credit, size, &spill_fd)
-                    : encode(out, destination, credit, at);
+        r = spilled ? spill(out, destination, credit, size) : encode(out, destination, credit, at);
     if (r == 0 && out->fd_count)
         r = wire_channel_send_fds(out->channel, out->fds, out->fd_count, &token);
     if (r < 0)
@@ -272,8 +341,10 @@ static void consume(struct outgoing *out, struct ipc_port *destination)
 {
     struct ipc_kmsg *kmsg = out->kmsg;
     let_go(out, &kmsg->reply);
-    for (uint32_t i = 0; i < kmsg->descriptor_count; i++)
-        let_go(out, &kmsg->descriptors[i].right);
+    for (uint32_t i = 0; i < kmsg->descriptor_count; i++) {
+        for (uint32_t k = 0; k < kmsg->descriptors[i].right_count; k++)
+            let_go(out, &kmsg->descriptors[i].rights[k]);
+    }
     if (destination->kind == IPC_ONCE && destination->place == IPC_REMOTE) {
         /* used: nothing is to be given back, the owner spends it */
         (void)ipc_grants_take(&destination->grants, out->channel->peer);
@@ -292,13 +363,12 @@ int ipc_transit_send(struct ipc_kmsg *kmsg, struct ipc_port *destination)
     uint32_t credit;
     if (!out.channel)
         return -EPIPE;
+    if (kmsg->receives)
+        return -ENOBUFS; /* receive rights move within a task only, so far */
     int r = take_credit(&out, destination, &credit);
     if (r < 0)
         return errno_for_caller(r);
-    unsigned most = kmsg->descriptor_count + 2;
-    out.fds = calloc(most, sizeof *out.fds);
-    out.own = calloc(most, sizeof *out.own);
-    r = out.fds && out.own ? ipc_task_listen() : -ENOMEM;
+    r = ipc_task_listen();
     if (r == 0)
         r = make_room_for_grants(&out);
     if (r == 0)

@@ -135,3 +135,14 @@ bool os_memfd_is(int fd, const struct os_memfd_id *id)
     struct os_memfd_id now;
     return os_memfd_identify(fd, &now) == 0 && now.device == id->device && now.inode == id->inode;
 }
+
+int os_memfd_sealed(const char *name, const void *bytes, uint64_t size)
+{
+    int fd = os_memfd_new(name);
+    int r = fd < 0 ? fd : os_memfd_write(fd, bytes, size, 0);
+    if (r == 0)
+        r = os_memfd_seal(fd, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+    if (r < 0 && fd >= 0)
+        close(fd);
+    return r < 0 ? r : fd;
+}

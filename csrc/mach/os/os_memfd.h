@@ -24,6 +24,8 @@ int os_memfd_reserve(int fd, uint64_t offset, uint64_t size);
 int os_memfd_write(int fd, const void *from, uint64_t size, uint64_t offset);
 /* Reads all of it, or fails. */
 int os_memfd_read(int fd, void *to, uint64_t size, uint64_t offset);
+/* A new object that holds just these bytes, sealed for ever; fd or -errno. */
+int os_memfd_sealed(const char *name, const void *bytes, uint64_t size);
 /* Adds seals. -EBUSY: a write seal while somebody has it mapped writable and shared. */
 int os_memfd_seal(int fd, int seals);
 /* Whether a descriptor that came from elsewhere is a memfd of ordinary pages with at least these

@@ -7,6 +7,9 @@
 #define TYPE_SEND 17      /* MACH_MSG_TYPE_MOVE_SEND; this file knows no public header */
 #define TYPE_SEND_ONCE 18 /* MACH_MSG_TYPE_MOVE_SEND_ONCE */
 
+/* MACH_MSG_*_DESCRIPTOR */
+enum { DESCRIPTOR_PORT, DESCRIPTOR_OOL, DESCRIPTOR_PORTS, DESCRIPTOR_VOLATILE, DESCRIPTOR_GUARDED };
+
 size_t wire_padded(size_t size)
 {
     return (size + 7) & ~(size_t)7;
@@ -20,7 +23,7 @@ size_t wire_message_size(uint32_t descriptors, uint32_t inline_size, size_t ool)
 
 static bool right_valid(const struct wire_right *right)
 {
-    if (right->how > WIRE_RIGHT_END)
+    if (right->how > WIRE_RIGHT_SAME)
         return false;
     if (right->how <= WIRE_RIGHT_DEAD)
         return true;
@@ -28,11 +31,37 @@ static bool right_valid(const struct wire_right *right)
            !util_id_is_none(right->id);
 }
 
-/* Checks one descriptor and adds up what it needs of OOL bytes and of descriptors. */
-static bool descriptor_valid(const struct wire_descriptor *d, size_t *ool, uint32_t *fds)
+/* The rights of a PORTS descriptor, among the OOL bytes. */
+static bool rights_valid(const uint8_t *at, uint32_t count, uint32_t *fds)
 {
+    for (uint32_t i = 0; i < count; i++) {
+        struct wire_right right;
+        memcpy(&right, at + i * sizeof right, sizeof right);
+        if (!right_valid(&right))
+            return false;
+        *fds += right.how == WIRE_RIGHT_END;
+    }
+    return true;
+}
+
+/* Checks one descriptor and adds up what it needs of OOL bytes, of which `left` follow `at`, and of
+ * descriptors. */
+static bool descriptor_valid(const struct wire_descriptor *d, const uint8_t *at, size_t left,
+                             size_t *ool, uint32_t *fds)
+{
+    size_t start = *ool;
+    bool memory = d->type == DESCRIPTOR_OOL || d->type == DESCRIPTOR_VOLATILE;
+    if (memory == (d->how == WIRE_DESCRIPTOR_PORT || d->how == WIRE_DESCRIPTOR_PORTS))
+        return false;
     switch (d->how) {
+    case WIRE_DESCRIPTOR_PORTS:
+        if (d->size > WIRE_RIGHTS_MAX || d->type != DESCRIPTOR_PORTS)
+            return false;
+        *ool += d->size * sizeof(struct wire_right);
+        return *ool <= left && rights_valid(at + start, d->size, fds);
     case WIRE_DESCRIPTOR_PORT:
+        if (d->type != DESCRIPTOR_PORT && d->type != DESCRIPTOR_GUARDED)
+            return false;
         *fds += d->right.how == WIRE_RIGHT_END;
         return right_valid(&d->right);
     case WIRE_DESCRIPTOR_EMPTY:
@@ -75,7 +104,7 @@ int wire_message_read(const void *buffer, size_t size, struct wire_message_view 
     if (!right_valid(&view.head.reply))
         return -EBADMSG;
     for (uint32_t i = 0; i < view.head.descriptors; i++) {
-        if (!descriptor_valid(&view.descriptors[i], &ool, &fds))
+        if (!descriptor_valid(&view.descriptors[i], view.ool_bytes, left, &ool, &fds))
             return -EBADMSG;
     }
     if (ool > left || fds != view.head.fds || util_id_is_none(view.head.destination))

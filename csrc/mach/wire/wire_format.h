@@ -18,17 +18,20 @@
 
 /* ---- rights ---------------------------------------------------------------------------- */
 
+#define WIRE_RIGHTS_MAX 16383u /* in one message (S39) */
+
 enum wire_right_how {
     WIRE_RIGHT_NULL, /* MACH_PORT_NULL */
     WIRE_RIGHT_DEAD, /* MACH_PORT_DEAD: the port died before the message left */
     WIRE_RIGHT_OWN,  /* to a port (or send-once right) of the sender: counted by it */
     WIRE_RIGHT_HOME, /* to a port of the receiver: it comes home */
     WIRE_RIGHT_END,  /* to a third task's port: the next descriptor is an end connected to it */
+    WIRE_RIGHT_SAME, /* introduced by an end of this message that came before, for that task */
 };
 
 struct wire_right {
     struct util_id id;
-    struct util_id task; /* END: the owner, as the passer knows it */
+    struct util_id task; /* END, SAME: the owner, as the passer knows it */
     uint8_t how;         /* enum wire_right_how */
     uint8_t type;        /* as delivered: MACH_MSG_TYPE_MOVE_SEND or _MOVE_SEND_ONCE */
     uint16_t unused;
@@ -63,11 +66,12 @@ struct wire_message {
     uint32_t descriptors; /* struct wire_descriptor that follow */
     uint32_t inline_size; /* bytes that follow them */
     uint32_t fds;
-    uint32_t unused;
+    uint32_t kernel; /* a notification: believed where the right it came by was given for one */
 };
 
 enum wire_descriptor_how {
     WIRE_DESCRIPTOR_PORT,
+    WIRE_DESCRIPTOR_PORTS, /* `size` struct wire_right among the out-of-line bytes */
     WIRE_DESCRIPTOR_EMPTY,
     WIRE_DESCRIPTOR_BYTES,
     WIRE_DESCRIPTOR_OBJECT
@@ -78,10 +82,11 @@ struct wire_descriptor {
     uint8_t how;             /* enum wire_descriptor_how */
     uint8_t type;            /* mach_msg_descriptor_type_t */
     uint8_t copy;            /* as sent: echoed to the receiver (S46) */
-    uint8_t unused;
-    uint32_t size;        /* bytes of out-of-line memory */
-    uint32_t page_offset; /* where its first byte lies in its page (S43, S44) */
-    uint32_t unused2;
+    uint8_t delivers;        /* PORTS: what they are on arrival */
+    uint32_t size;           /* bytes of out-of-line memory, or rights */
+    uint32_t page_offset;    /* where its first byte lies in its page (S43, S44) */
+    uint32_t guard_flags;    /* of a guarded port, with its guard */
+    uint64_t guard;
 };
 
 struct wire_spill {
@@ -113,7 +118,7 @@ struct wire_message_view {
     struct wire_message head;
     const struct wire_descriptor *descriptors;
     const uint8_t *inline_bytes;
-    const uint8_t *ool_bytes; /* payloads of BYTES descriptors, in order, each padded to 8 */
+    const uint8_t *ool_bytes; /* payloads of BYTES and PORTS, in order, each padded to 8 */
 };
 
 /* Bytes of a message with these parts; `ool` counts padded BYTES payloads. */
@@ -135,7 +140,7 @@ int wire_door_read(const void *buffer, size_t size, struct wire_door *ret_door,
 enum wire_datagram_kind {
     WIRE_BELL = 1, /* look at the ring */
     WIRE_FDS,      /* `count` descriptors for the entry with `token` */
-    WIRE_INTRO,    /* this end stands for one right to `id` */
+    WIRE_INTRO,    /* this end stands for a right to `id`, or to each of the `count` in a memfd */
     WIRE_LOOKUP,   /* the same by `name`; `id` is the looker's own name for it until answered */
     WIRE_ANSWER,   /* to LOOKUP: port `id` of task `task`, queue limit `limit`; `count` is 1 while
                       the service is declared and nobody has checked in */

@@ -20,11 +20,12 @@ static void walk(const struct wire_message_view *view)
         sum += view->inline_bytes[i];
     for (uint32_t i = 0; i < view->head.descriptors; i++) {
         const struct wire_descriptor *d = &view->descriptors[i];
-        if (d->how != WIRE_DESCRIPTOR_BYTES)
-            continue;
-        for (uint32_t at = 0; at < d->size; at++)
+        size_t bytes = d->how == WIRE_DESCRIPTOR_BYTES   ? d->size
+                       : d->how == WIRE_DESCRIPTOR_PORTS ? d->size * sizeof(struct wire_right)
+                                                         : 0;
+        for (size_t at = 0; at < bytes; at++)
             sum += ool[at];
-        ool += wire_padded(d->size);
+        ool += wire_padded(bytes);
     }
     volatile unsigned keep = sum;
     (void)keep;
@@ -61,16 +62,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 }
 
 #ifndef LIBFUZZER
-/* A message that the decoder accepts, to start from: three descriptors and some bytes. */
+/* A message that the decoder accepts, to start from: four descriptors and some bytes. */
 static size_t honest(uint8_t *buffer)
 {
     struct wire_message head = {
-        .destination = {{1, 2}}, .descriptors = 3, .inline_size = 40, .fds = 1};
-    struct wire_descriptor d[3] = {{.how = WIRE_DESCRIPTOR_BYTES, .size = 100},
-                                   {.how = WIRE_DESCRIPTOR_OBJECT, .size = 5000},
-                                   {.how = WIRE_DESCRIPTOR_EMPTY}};
-    size_t size = wire_message_size(3, 40, wire_padded(100));
-    memset(buffer, 7, size);
+        .destination = {{1, 2}}, .descriptors = 4, .inline_size = 40, .fds = 1};
+    struct wire_descriptor d[4] = {{.how = WIRE_DESCRIPTOR_BYTES, .type = 1, .size = 100},
+                                   {.how = WIRE_DESCRIPTOR_OBJECT, .type = 1, .size = 5000},
+                                   {.how = WIRE_DESCRIPTOR_EMPTY, .type = 3},
+                                   {.how = WIRE_DESCRIPTOR_PORTS, .type = 2, .size = 2}};
+    size_t rights = 2 * sizeof(struct wire_right);
+    size_t size = wire_message_size(4, 40, wire_padded(100) + rights);
+    memset(buffer, 7, size - rights);
+    memset(buffer + size - rights, 0, rights);
     memcpy(buffer, &head, sizeof head);
     memcpy(buffer + sizeof head, d, sizeof d);
     return size;

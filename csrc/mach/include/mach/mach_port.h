@@ -74,9 +74,25 @@ kern_return_t mach_port_names(ipc_space_t task, mach_port_name_array_t *names,
                               mach_msg_type_number_t *typesCnt);
 
 /*
- * MACH_PORT_LIMITS_INFO or MACH_PORT_RECEIVE_STATUS of a receive right. `port_info_outCnt`: words
- * of room in, words written out. KERN_SUCCESS; KERN_FAILURE: too little room;
- * KERN_INVALID_ARGUMENT: another flavour; KERN_INVALID_NAME; KERN_INVALID_RIGHT.
+ * The same as mach_port_allocate under a name of the caller's choice, which must be free.
+ * KERN_SUCCESS; KERN_NAME_EXISTS; KERN_INVALID_VALUE; KERN_NO_SPACE: no such name can be.
+ */
+kern_return_t mach_port_allocate_name(ipc_space_t task, mach_port_right_t right,
+                                      mach_port_name_t name);
+
+/*
+ * Takes a right out of a name by a disposition, as a message would, and into the caller's space:
+ * `*poly` and what it is, MACH_MSG_TYPE_PORT_SEND, _SEND_ONCE or _RECEIVE. KERN_SUCCESS;
+ * KERN_INVALID_NAME; KERN_INVALID_RIGHT; KERN_INVALID_VALUE: no such disposition.
+ */
+kern_return_t mach_port_extract_right(ipc_space_t task, mach_port_name_t name,
+                                      mach_msg_type_name_t msgt_name, mach_port_t *poly,
+                                      mach_msg_type_name_t *polyPoly);
+
+/*
+ * About a receive right: MACH_PORT_LIMITS_INFO, _RECEIVE_STATUS, _INFO_EXT, _DNREQUESTS_SIZE or
+ * _GUARD_INFO. `port_info_outCnt`: words of room in, words written out. KERN_SUCCESS; KERN_FAILURE:
+ * too little room; KERN_INVALID_ARGUMENT: another flavour; KERN_INVALID_NAME; KERN_INVALID_RIGHT.
  */
 kern_return_t mach_port_get_attributes(ipc_space_read_t task, mach_port_name_t name,
                                        mach_port_flavor_t flavor, mach_port_info_t port_info_out,
@@ -84,12 +100,108 @@ kern_return_t mach_port_get_attributes(ipc_space_read_t task, mach_port_name_t n
 
 /*
  * Sets MACH_PORT_LIMITS_INFO: the queue limit, 0 to MACH_PORT_QLIMIT_MAX. What is queued stays.
- * KERN_SUCCESS; KERN_INVALID_VALUE: beyond the maximum; KERN_FAILURE: too few words;
- * KERN_INVALID_ARGUMENT: another flavour; KERN_INVALID_NAME; KERN_INVALID_RIGHT.
+ * Flavours about scheduling are accepted and change nothing. KERN_SUCCESS; KERN_INVALID_VALUE:
+ * beyond the maximum; KERN_FAILURE: too few words; KERN_INVALID_ARGUMENT: another flavour;
+ * KERN_INVALID_NAME; KERN_INVALID_RIGHT.
  */
 kern_return_t mach_port_set_attributes(ipc_space_t task, mach_port_name_t name,
                                        mach_port_flavor_t flavor, mach_port_info_t port_info,
                                        mach_msg_type_number_t port_infoCnt);
+
+/* Send rights that exist to the caller's port, as far as is known: a right on its way counts. */
+kern_return_t mach_port_get_srights(ipc_space_t task, mach_port_name_t name,
+                                    mach_port_rights_t *srights);
+
+/* Sets how many send rights count as made, and the number of the next message received. */
+kern_return_t mach_port_set_mscount(ipc_space_t task, mach_port_name_t name,
+                                    mach_port_mscount_t mscount);
+kern_return_t mach_port_set_seqno(ipc_space_t task, mach_port_name_t name, mach_port_seqno_t seqno);
+
+/*
+ * The owner's own word about a port, which trailers repeat; 0 until set, and when the receive right
+ * has moved. Under a strict guard it reads as 0 and cannot be set (KERN_INVALID_ARGUMENT).
+ */
+kern_return_t mach_port_get_context(ipc_space_read_t task, mach_port_name_t name,
+                                    mach_port_context_t *context);
+kern_return_t mach_port_set_context(ipc_space_t task, mach_port_name_t name,
+                                    mach_port_context_t context);
+
+/*
+ * Looks at the oldest message of a queue (`*request_seqnop` 0, or its number) and leaves it there:
+ * its number, its size and 8 bytes for the least trailer, its id, and the trailer that
+ * `trailer_type` asks for, `*trailer_infopCnt` bytes of room in, written out. KERN_SUCCESS;
+ * KERN_FAILURE: none there, or too little room; KERN_INVALID_NAME; KERN_INVALID_RIGHT.
+ */
+kern_return_t mach_port_peek(ipc_space_t task, mach_port_name_t name,
+                             mach_msg_trailer_type_t trailer_type,
+                             mach_port_seqno_t *request_seqnop, mach_msg_size_t *msg_sizep,
+                             mach_msg_id_t *msg_idp, mach_msg_trailer_info_t trailer_infop,
+                             mach_msg_type_number_t *trailer_infopCnt);
+
+/*
+ * Port sets. A message to any member is received by receiving from the set, in turn; a port may be
+ * in several sets and may still be received from directly. move_member takes it out of all other
+ * sets; `after` MACH_PORT_NULL: out of all. KERN_SUCCESS; KERN_ALREADY_IN_SET; KERN_NOT_IN_SET;
+ * KERN_INVALID_NAME; KERN_INVALID_RIGHT: no receive right, or no set; KERN_RESOURCE_SHORTAGE.
+ */
+kern_return_t mach_port_insert_member(ipc_space_t task, mach_port_name_t name,
+                                      mach_port_name_t pset);
+kern_return_t mach_port_extract_member(ipc_space_t task, mach_port_name_t name,
+                                       mach_port_name_t pset);
+kern_return_t mach_port_move_member(ipc_space_t task, mach_port_name_t member,
+                                    mach_port_name_t after);
+
+/* Names of a set's members: memory of the caller's, to be vm_deallocated. */
+kern_return_t mach_port_get_set_status(ipc_space_read_t task, mach_port_name_t name,
+                                       mach_port_name_array_t *members,
+                                       mach_msg_type_number_t *membersCnt);
+
+/*
+ * Asks for a message to `notify` (MAKE_SEND_ONCE or MOVE_SEND_ONCE by `notifyPoly`;
+ * MACH_PORT_NULL withdraws the request) when something happens:
+ *   MACH_NOTIFY_DEAD_NAME       the port behind `name` dies; the dead name has one reference more
+ *   MACH_NOTIFY_SEND_POSSIBLE   there is room again: `sync` not 0 arms it now, 0 by the next send
+ *                               with MACH_SEND_NOTIFY that finds none; and death as above
+ *   MACH_NOTIFY_NO_SENDERS      no send right to the receive right `name` is left; at once when
+ *                               there is none and no more than `sync` had been made
+ *   MACH_NOTIFY_PORT_DESTROYED  the receive right, instead of being destroyed, is sent; sync 0
+ * `*previous`: the send-once right of the request that this one replaces, the caller's, or
+ * MACH_PORT_NULL. KERN_SUCCESS; KERN_INVALID_ARGUMENT: already a dead name;
+ * KERN_INVALID_CAPABILITY: `notify` is dead; KERN_FAILURE: a second PORT_DESTROYED;
+ * KERN_INVALID_VALUE: another id, or a bad `sync`; KERN_INVALID_NAME; KERN_INVALID_RIGHT.
+ */
+kern_return_t mach_port_request_notification(ipc_space_t task, mach_port_name_t name,
+                                             mach_msg_id_t msgid, mach_port_mscount_t sync,
+                                             mach_port_t notify, mach_msg_type_name_t notifyPoly,
+                                             mach_port_t *previous);
+
+/*
+ * A new port with what the options ask for (MPO_). KERN_SUCCESS; KERN_INVALID_ARGUMENT: unknown
+ * flags; KERN_INVALID_VALUE: queue limit; KERN_NO_SPACE, KERN_RESOURCE_SHORTAGE.
+ */
+kern_return_t mach_port_construct(ipc_space_t task, mach_port_options_ptr_t options,
+                                  mach_port_context_t context, mach_port_name_t *name);
+
+/*
+ * Drops the receive right, guarded or not, and `-srdelta` references of the send right beside it.
+ * KERN_SUCCESS; KERN_INVALID_ARGUMENT: not its guard; KERN_INVALID_VALUE: more references than
+ * there are, or `srdelta` positive; KERN_INVALID_NAME; KERN_INVALID_RIGHT.
+ */
+kern_return_t mach_port_destruct(ipc_space_t task, mach_port_name_t name, mach_port_delta_t srdelta,
+                                 mach_port_context_t guard);
+
+/*
+ * Guards: a guarded receive right is dropped by mach_port_destruct alone, which must know the
+ * guard; other ways to drop it give KERN_INVALID_RIGHT. KERN_SUCCESS; KERN_INVALID_ARGUMENT: it is
+ * guarded already, or not by that guard; KERN_INVALID_NAME; KERN_INVALID_RIGHT.
+ */
+kern_return_t mach_port_guard(ipc_space_t task, mach_port_name_t name, mach_port_context_t guard,
+                              boolean_t strict);
+kern_return_t mach_port_guard_with_flags(ipc_space_t task, mach_port_name_t name,
+                                         mach_port_context_t guard, uint64_t flags);
+kern_return_t mach_port_unguard(ipc_space_t task, mach_port_name_t name, mach_port_context_t guard);
+kern_return_t mach_port_swap_guard(ipc_space_t task, mach_port_name_t name,
+                                   mach_port_context_t old_guard, mach_port_context_t new_guard);
 
 #ifdef __cplusplus
 }

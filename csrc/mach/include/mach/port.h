@@ -147,4 +147,35 @@ typedef int mach_port_flavor_t;
 #define MACH_PORT_GUARD_INFO_COUNT ((natural_t)(sizeof(mach_port_guard_info_t) / sizeof(natural_t)))
 #define MACH_PORT_SERVICE_THROTTLED_COUNT 1
 
+/* What mach_port_construct gives a new port: bits of `flags`. Those about scheduling and about
+ * services are accepted and change nothing. */
+#define MPO_CONTEXT_AS_GUARD 0x01 /* the context is its guard */
+#define MPO_QLIMIT 0x02           /* `mpl` is its queue limit */
+#define MPO_TEMPOWNER 0x04
+#define MPO_IMPORTANCE_RECEIVER 0x08
+#define MPO_INSERT_SEND_RIGHT 0x10 /* a send right beside the receive right */
+#define MPO_STRICT 0x20            /* the context cannot be read or set */
+#define MPO_DENAP_RECEIVER 0x40
+#define MPO_IMMOVABLE_RECEIVE 0x80 /* no message takes the receive right, while it is guarded */
+#define MPO_FILTER_MSG 0x100
+#define MPO_TG_BLOCK_TRACKING 0x200
+#define MPO_REPLY_PORT 0x1000
+
+typedef struct mach_port_options {
+    uint32_t flags;
+    mach_port_limits_t mpl;
+    union {
+        uint64_t reserved[2];
+        mach_port_name_t work_interval_port;
+        mach_port_name_t service_port_name;
+    };
+} mach_port_options_t;
+
+typedef mach_port_options_t *mach_port_options_ptr_t;
+
+/* Flags of mach_port_guard_with_flags. */
+#define MPG_FLAGS_NONE 0x00
+#define MPG_STRICT 0x01
+#define MPG_IMMOVABLE_RECEIVE 0x02
+
 #endif
