@@ -34,7 +34,7 @@ void ipc_notify_send_once(struct ipc_port *once)
 
 /* Sends it by a carried right, which is used up. Without memory for the message (NULL) the right is
  * dropped, and its port hears at least of that. */
-static void send(struct ipc_port *take_once, struct ipc_kmsg *take_kmsg)
+static void post(struct ipc_port *take_once, struct ipc_kmsg *take_kmsg)
 {
     if (take_kmsg && take_once->place == IPC_OWN) {
         struct ipc_port *port = ipc_port_ref(take_once->target);
@@ -62,7 +62,7 @@ static void send_word(struct ipc_port *take_once, mach_msg_id_t id, uint32_t wor
         memcpy(kmsg->inline_bytes, &ndr, sizeof ndr);
         memcpy(kmsg->inline_bytes + sizeof ndr, &word, sizeof word);
     }
-    send(take_once, kmsg);
+    post(take_once, kmsg);
 }
 
 void ipc_notify_name(struct ipc_port *take_once, mach_msg_id_t id, mach_port_name_t name)
@@ -87,5 +87,5 @@ void ipc_notify_port_destroyed(struct ipc_port *take_once, struct ipc_port *take
         (void)ipc_kmsg_hold_rights(d, 1);
         d->right = (struct ipc_carried){.port = take_port, .type = MACH_MSG_TYPE_PORT_RECEIVE};
     }
-    send(take_once, kmsg);
+    post(take_once, kmsg);
 }
