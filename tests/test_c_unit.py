@@ -14,7 +14,12 @@ PARTS = [
     MACH / "wire/wire_lane.c",
     MACH / "wire/wire_format.c",
 ]
-MEMORY = [*sorted((MACH / "vm").glob("*.c")), MACH / "os/os_maps.c", MACH / "api/mach_vm.c"]
+MEMORY = [
+    *sorted((MACH / "vm").glob("*.c")),
+    MACH / "os/os_maps.c",
+    MACH / "os/os_still.c",
+    *sorted((MACH / "api").glob("mach_vm*.c")),
+]
 """For the programs of vm_kit.h, which supply what else these want."""
 FLAGS = [
     "-std=gnu11", "-D_GNU_SOURCE", "-g", "-O1", "-Wall", "-Wextra", "-Wconversion", "-Werror",

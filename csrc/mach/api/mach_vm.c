@@ -70,6 +70,9 @@ static kern_return_t allocate_anywhere(size_t size, mach_vm_address_t *address)
                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (anonymous == MAP_FAILED)
         return KERN_NO_SPACE;
+    vm_map_lock();
+    vm_map_forget((uintptr_t)anonymous, size); /* what stood there was unmapped behind our back */
+    vm_map_unlock();
     *address = (mach_vm_address_t)(uintptr_t)anonymous;
     return KERN_SUCCESS;
 }
@@ -84,7 +87,7 @@ static kern_return_t allocate_fixed(uintptr_t at, size_t size, bool overwrite)
     vm_map_lock();
     void *got = mmap((void *)at, size, PROT_READ | PROT_WRITE, flags, -1, 0);
     int error = got == MAP_FAILED ? errno : 0;
-    if (overwrite && error == 0)
+    if (error == 0 && (uintptr_t)got == at)
         vm_map_forget(at, size);
     vm_map_unlock();
     if (got != MAP_FAILED && (uintptr_t)got != at) { /* a kernel that knows no NOREPLACE */

@@ -144,8 +144,8 @@ bool os_maps_clean(uintptr_t address, size_t size)
     return clean;
 }
 
-/* For sandboxes that forbid process_vm_readv: write() checks addresses as well. */
-static int copy_through_object(void *to, uintptr_t from, size_t size)
+/* By way of an object: write() and read() check addresses as well. */
+int os_maps_move(void *to, uintptr_t from, size_t size)
 {
     int fd = os_memfd_new("machool:bounce");
     if (fd < 0)
@@ -163,8 +163,8 @@ int os_maps_copy(void *to, uintptr_t from, size_t size)
         struct iovec local = {.iov_base = to, .iov_len = size};
         struct iovec remote = {.iov_base = (void *)from, .iov_len = size};
         ssize_t r = process_vm_readv(getpid(), &local, 1, &remote, 1, 0);
-        if (r < 0 && (errno == EPERM || errno == ENOSYS))
-            return copy_through_object(to, from, size);
+        if (r < 0 && (errno == EPERM || errno == ENOSYS)) /* a sandbox forbids it */
+            return os_maps_move(to, from, size);
         if (r <= 0)
             return r < 0 ? -errno : -EFAULT;
         to = (char *)to + r;

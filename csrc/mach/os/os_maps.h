@@ -26,8 +26,10 @@ int os_maps_next(uintptr_t address, struct os_mapping *ret_mapping);
  * when the kernel does not tell (a process that may not read its own pagemap). */
 bool os_maps_clean(uintptr_t address, size_t size);
 
-/* Copies memory that may not exist or not be readable. 0, -EFAULT, or another -errno for want of
+/* Copies memory that may not exist or not be accessible, at either end. 0, -EFAULT, or another -errno for want of
  * something; never a signal. */
 int os_maps_copy(void *to, uintptr_t from, size_t size);
+/* The same where the two may overlap: all is read before anything is written. */
+int os_maps_move(void *to, uintptr_t from, size_t size);
 
 #endif

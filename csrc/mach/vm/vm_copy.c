@@ -5,6 +5,7 @@
 #include "os/os_memfd.h"
 #include "vm/vm_map.h"
 #include "vm/vm_region.h"
+#include "vm/vm_share.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -181,6 +182,9 @@ static int copyout_bytes(const struct vm_copy *copy, vm_address_t *ret_address)
     if (at == MAP_FAILED)
         return -errno;
     memcpy(at + copy->page_offset, copy->bytes, copy->size);
+    vm_map_lock();
+    vm_map_forget((uintptr_t)at, vm_page_round((size_t)copy->page_offset + copy->size));
+    vm_map_unlock();
     *ret_address = (vm_address_t)at + copy->page_offset;
     return 0;
 }
@@ -197,6 +201,7 @@ static int copyout_object(struct vm_copy *copy, vm_address_t *ret_address)
     if (r < 0)
         return r;
     vm_map_lock();
+    vm_map_forget(at, size);
     if (copy->size >= FORWARD_MIN && copy->page_offset == 0 && vm_map_has_room(true)) {
         (void)vm_map_insert(at, size, copy->fd, VM_REGION_FROZEN, true);
         copy->kind = VM_COPY_NONE; /* the descriptor is the registry's */
@@ -250,14 +255,17 @@ void vm_fork_prepare(void)
 {
     vm_map_lock();
     vm_map_freeze_all();
+    vm_share_fork_prepare();
 }
 
 void vm_fork_parent(void)
 {
+    vm_share_fork_parent();
     vm_map_unlock();
 }
 
 void vm_fork_child(void)
 {
+    vm_share_fork_child();
     vm_map_unlock(); /* it was this thread that locked it */
 }

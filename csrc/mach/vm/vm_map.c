@@ -1,6 +1,8 @@
 /* See vm_map.h. */
 #include "vm/vm_map.h"
 
+#include "vm/vm_range.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -40,6 +42,12 @@ static size_t lower_bound(uintptr_t address)
             high = middle;
     }
     return low;
+}
+
+struct vm_region *vm_map_covering(uintptr_t address)
+{
+    size_t at = lower_bound(address);
+    return at < regions.used && regions.list[at].address <= address ? &regions.list[at] : NULL;
 }
 
 struct vm_region *vm_map_find(uintptr_t address)
@@ -109,6 +117,7 @@ void vm_map_forget(uintptr_t address, size_t size)
             (void)vm_region_privatize(region);
         vm_map_drop(region);
     }
+    vm_range_clear(address, end);
 }
 
 void vm_map_freeze_all(void)

@@ -20,6 +20,8 @@ void vm_map_unlock(void);
 
 /* The region that starts exactly there; NULL: none. Valid until the registry changes. */
 struct vm_region *vm_map_find(uintptr_t address);
+/* The region that covers it; NULL: none. */
+struct vm_region *vm_map_covering(uintptr_t address);
 /* Registers a region; takes the descriptor. `reserved`: no page of it is missing. 0 or -errno with
  * the descriptor closed. */
 int vm_map_insert(uintptr_t address, size_t size, int take_fd, enum vm_region_state state,
@@ -29,7 +31,8 @@ void vm_map_drop(struct vm_region *region);
 /* Forgets one region and hands its descriptor to the caller. */
 int vm_map_steal(struct vm_region *region);
 /* The range goes, or has gone, or has been mapped anew: regions in it are forgotten, and what
- * remains of those that only overlap it becomes private memory. */
+ * remains of those that only overlap it becomes private memory. What vm_range.h knows of it goes as
+ * well. */
 void vm_map_forget(uintptr_t address, size_t size);
 /* No region is shared memory any more, for fork. */
 void vm_map_freeze_all(void);

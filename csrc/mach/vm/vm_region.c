@@ -2,6 +2,7 @@
 #include "vm/vm_region.h"
 
 #include "os/os_maps.h"
+#include "vm/vm_range.h"
 
 #include <errno.h>
 #include <string.h>
@@ -65,7 +66,10 @@ static int remap(const struct vm_region *region, uintptr_t start, uintptr_t end,
 {
     void *at = mmap((void *)start, end - start, protection, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE,
                     region->fd, (off_t)(start - region->address));
-    return at == MAP_FAILED ? -errno : 0;
+    if (at == MAP_FAILED)
+        return -errno;
+    vm_range_remark(start, end);
+    return 0;
 }
 
 int vm_region_freeze(struct vm_region *region)
@@ -81,9 +85,8 @@ int vm_region_freeze(struct vm_region *region)
     return 0;
 }
 
-/* Private memory with the same contents in place of a shared mapping whose object can no longer be
- * reached. Unlike a remap this is no single instant: a writer beside it may lose what it writes. */
-static int replace(uintptr_t start, uintptr_t end, int protection)
+/* Unlike a remap this is no single instant: a writer beside it may lose what it writes. */
+int vm_region_replace(uintptr_t start, uintptr_t end, int protection)
 {
     size_t size = end - start;
     void *copy = mmap(NULL, size, PROT_READ | PROT_WRITE,
@@ -97,6 +100,8 @@ static int replace(uintptr_t start, uintptr_t end, int protection)
         mremap(copy, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, (void *)start) == MAP_FAILED) {
         r = -errno;
         munmap(copy, size);
+    } else {
+        vm_range_remark(start, end);
     }
     return r;
 }
@@ -116,7 +121,7 @@ int vm_region_privatize(const struct vm_region *region)
         uintptr_t start = m.start > at ? m.start : at;
         uintptr_t stop = m.end < end ? m.end : end;
         r = reachable ? remap(region, start, stop, m.protection)
-                      : replace(start, stop, m.protection);
+                      : vm_region_replace(start, stop, m.protection);
     }
     return r;
 }

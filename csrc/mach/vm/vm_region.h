@@ -54,6 +54,9 @@ int vm_region_freeze(struct vm_region *region);
 /* What is left of a SHARED region that is no longer whole becomes private memory. 0, or -errno:
  * the kernel cannot be asked now, or has no memory. */
 int vm_region_privatize(const struct vm_region *region);
+/* Private memory with the same contents in place of a shared mapping of which the object cannot be
+ * reached, or is not for freezing; `protection` is what the mapping has. 0 or -errno. */
+int vm_region_replace(uintptr_t start, uintptr_t end, int protection);
 
 /* Maps `size` bytes (whole pages) of an object at a place of the kernel's choice, readable and
  * writable, aligned to 2 MiB if it is that large. 0 or -errno. Needs no lock. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <mach/mach_types.h>
+#include <mach/vm_region.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -19,6 +20,43 @@ kern_return_t mach_vm_allocate(vm_map_t target, mach_vm_address_t *address, mach
 
 /* vm_deallocate. */
 kern_return_t mach_vm_deallocate(vm_map_t target, mach_vm_address_t address, mach_vm_size_t size);
+
+/* vm_protect. */
+kern_return_t mach_vm_protect(vm_map_t target_task, mach_vm_address_t address, mach_vm_size_t size,
+                              boolean_t set_maximum, vm_prot_t new_protection);
+
+/* vm_inherit. */
+kern_return_t mach_vm_inherit(vm_map_t target_task, mach_vm_address_t address, mach_vm_size_t size,
+                              vm_inherit_t new_inheritance);
+
+/* vm_read. */
+kern_return_t mach_vm_read(vm_map_read_t target_task, mach_vm_address_t address,
+                           mach_vm_size_t size, vm_offset_t *data, mach_msg_type_number_t *count);
+
+/* vm_read_list. */
+kern_return_t mach_vm_read_list(vm_map_read_t target_task, mach_vm_read_entry_t list,
+                                natural_t count);
+
+/* vm_write. */
+kern_return_t mach_vm_write(vm_map_t target_task, mach_vm_address_t address, vm_offset_t data,
+                            mach_msg_type_number_t count);
+
+/* vm_copy. */
+kern_return_t mach_vm_copy(vm_map_t target_task, mach_vm_address_t source_address,
+                           mach_vm_size_t size, mach_vm_address_t dest_address);
+
+/* vm_read_overwrite. */
+kern_return_t mach_vm_read_overwrite(vm_map_read_t target_task, mach_vm_address_t address,
+                                     mach_vm_size_t size, mach_vm_address_t data,
+                                     mach_vm_size_t *outsize);
+
+/* vm_behavior_set. */
+kern_return_t mach_vm_behavior_set(vm_map_t target_task, mach_vm_address_t address,
+                                   mach_vm_size_t size, vm_behavior_t new_behavior);
+
+/* vm_msync. */
+kern_return_t mach_vm_msync(vm_map_t target_task, mach_vm_address_t address, mach_vm_size_t size,
+                            vm_sync_t sync_flags);
 
 #ifdef __cplusplus
 }

@@ -165,6 +165,22 @@ struct vm_region_submap_short_info_64 {
 typedef struct vm_region_submap_short_info_64 *vm_region_submap_short_info_64_t;
 typedef struct vm_region_submap_short_info_64 vm_region_submap_short_info_data_64_t;
 
+/* One range of vm_read_list, and the list, which always has this many places. */
+
+#define VM_MAP_ENTRY_MAX (256)
+
+struct mach_vm_read_entry {
+    mach_vm_address_t address;
+    mach_vm_size_t size;
+};
+typedef struct mach_vm_read_entry mach_vm_read_entry_t[VM_MAP_ENTRY_MAX];
+
+struct vm_read_entry {
+    vm_address_t address;
+    vm_size_t size;
+};
+typedef struct vm_read_entry vm_read_entry_t[VM_MAP_ENTRY_MAX];
+
 #pragma pack(pop)
 
 /* Their sizes in words. */

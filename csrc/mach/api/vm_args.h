@@ -1,0 +1,32 @@
+/* What all calls on memory do with their arguments: addresses become whole pages, errors of the
+ * machine below become codes. */
+#ifndef MACHOOL_API_VM_ARGS_H
+#define MACHOOL_API_VM_ARGS_H
+
+#include "vm/vm_region.h"
+
+#include <errno.h>
+#include <mach/mach.h>
+
+/* The pages that [address, address + size) touches. KERN_INVALID_ARGUMENT: it wraps around. */
+static inline kern_return_t vm_args_pages(mach_vm_address_t address, mach_vm_size_t size,
+                                          uintptr_t *ret_start, uintptr_t *ret_end)
+{
+    mach_vm_address_t end;
+    if (__builtin_add_overflow(address, size, &end) || end > UINTPTR_MAX - vm_page_size)
+        return KERN_INVALID_ARGUMENT;
+    *ret_start = vm_page_trunc((uintptr_t)address);
+    *ret_end = vm_page_round((size_t)end);
+    return KERN_SUCCESS;
+}
+
+static inline kern_return_t vm_args_code(int error)
+{
+    return error == 0         ? KERN_SUCCESS
+           : error == -EFAULT ? KERN_INVALID_ADDRESS
+           : error == -EACCES ? KERN_PROTECTION_FAILURE
+           : error == -EPERM  ? KERN_FAILURE
+                              : KERN_RESOURCE_SHORTAGE;
+}
+
+#endif

@@ -1,0 +1,291 @@
+/* See vm_share.h. */
+#include "vm/vm_share.h"
+
+#include "os/os_maps.h"
+#include "os/os_still.h"
+#include "vm/vm_map.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <mach/vm_inherit.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static bool shows(const struct os_mapping *m, uintptr_t address, const struct os_memfd_id *id,
+                  uint64_t offset)
+{
+    return m->shared && m->device == id->device && m->inode == id->inode &&
+           m->offset + (address - m->start) == offset;
+}
+
+struct vm_range vm_share_at(uintptr_t address)
+{
+    struct os_mapping m;
+    struct vm_range range = vm_range_at(address);
+    if (range.object) {
+        if (os_maps_next(address, &m) < 0 || m.start > address ||
+            !shows(&m, address, &range.object->id, range.offset))
+            range.object = NULL;
+        else if (m.end < range.end)
+            range.end = m.end;
+    }
+    return range;
+}
+
+/* ---- making it shared ---------------------------------------------------------------------- */
+
+/* A region that has not been sent becomes a range with an object, as it is. */
+static int share_region(struct vm_region *region)
+{
+    struct vm_object *object;
+    uintptr_t start = region->address, end = start + region->size;
+    int fd = fcntl(region->fd, F_DUPFD_CLOEXEC, 3);
+    if (fd < 0)
+        return -errno;
+    int r = vm_object_new(fd, region->size, &object);
+    if (r < 0)
+        return r;
+    r = vm_range_set_object(start, end, object, 0);
+    vm_object_unref(object);
+    if (r == 0)
+        vm_map_drop(region);
+    return r;
+}
+
+/* A move of private memory into an object, for the moment in which nothing may write to it. */
+struct move {
+    uintptr_t start;
+    size_t size;
+    int fd, protection, result;
+};
+
+static void move_now(void *argument)
+{
+    struct move *move = argument;
+    void *at = (void *)move->start;
+    if (!(move->protection & PROT_READ) && mprotect(at, move->size, PROT_READ) < 0)
+        move->result = -errno;
+    else
+        move->result = os_memfd_write(move->fd, at, move->size, 0);
+    if (move->result == 0 &&
+        mmap(at, move->size, move->protection, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, move->fd,
+             0) == MAP_FAILED)
+        move->result = -errno;
+    if (move->result < 0 && !(move->protection & PROT_READ))
+        (void)mprotect(at, move->size, move->protection);
+}
+
+static int share_private(uintptr_t start, uintptr_t end, int protection)
+{
+    struct vm_object *object;
+    struct move move = {.start = start, .size = end - start, .protection = protection};
+    int r = vm_object_new_zero(end - start, &object);
+    if (r < 0)
+        return r;
+    move.fd = object->fd;
+    r = vm_range_set_object(start, end, object, 0);
+    if (r == 0)
+        r = os_still_run(start, end, move_now, &move);
+    if (r == 0)
+        r = move.result;
+    if (r < 0)
+        (void)vm_range_set_object(start, end, NULL, 0);
+    else
+        vm_range_remark(start, end);
+    vm_object_unref(object);
+    return r;
+}
+
+/* What the program itself has mapped shared: its file can be opened by a privileged process only. */
+static int share_foreign(const struct os_mapping *m, uintptr_t start, uintptr_t end)
+{
+    char path[96];
+    struct vm_object *object;
+    snprintf(path, sizeof path, "/proc/self/map_files/%jx-%jx", (uintmax_t)m->start,
+             (uintmax_t)m->end);
+    int fd = open(path, (m->protection & PROT_WRITE ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+    if (fd < 0)
+        return -EPERM;
+    uint64_t offset = m->offset + (start - m->start);
+    int r = vm_object_new(fd, offset + (end - start), &object);
+    if (r < 0)
+        return -EPERM; /* a file: others may cut it short at any time */
+    r = vm_range_set_object(start, end, object, offset);
+    vm_object_unref(object);
+    return r;
+}
+
+/* Shares what `m` maps of [start, end). 0, or -EAGAIN: the mapping is to be looked at again. */
+static int share_part(const struct os_mapping *m, uintptr_t start, uintptr_t end, int flags)
+{
+    struct vm_region *region = vm_map_covering(start);
+    if (region && region->state == VM_REGION_SHARED && vm_region_has_fd(region) &&
+        shows(m, start, &region->id, start - region->address))
+        return share_region(region);
+    if (region) { /* sent before, or no longer as the layer made it */
+        int r = region->state == VM_REGION_SHARED ? vm_region_privatize(region) : 0;
+        vm_map_drop(region);
+        return r < 0 ? r : -EAGAIN;
+    }
+    if (!m->shared)
+        return share_private(start, end, m->protection);
+    return flags & VM_SHARE_FOREIGN ? 0 : share_foreign(m, start, end);
+}
+
+int vm_share_range(uintptr_t start, uintptr_t end, int flags)
+{
+    struct os_mapping m;
+    for (uintptr_t at = start; at < end;) {
+        int r = os_maps_next(at, &m);
+        if (r == -ENOENT || (r == 0 && m.start >= end))
+            return flags & VM_SHARE_HOLES ? 0 : -EFAULT;
+        if (r == 0 && m.start > at && !(flags & VM_SHARE_HOLES))
+            return -EFAULT;
+        if (r < 0)
+            return r;
+        if (m.start > at)
+            at = m.start;
+        uintptr_t stop = m.end < end ? m.end : end;
+        struct vm_range range = vm_range_at(at);
+        if (range.object && shows(&m, at, &range.object->id, range.offset)) {
+            at = range.end < stop ? range.end : stop;
+            continue;
+        }
+        const struct vm_range *next = vm_range_next(at); /* an object that begins later */
+        if (next && !range.object && next->object && next->start > at && next->start < stop)
+            stop = next->start;
+        struct vm_region *region = vm_map_covering(at);
+        if (region && region->address + region->size < stop)
+            stop = region->address + region->size;
+        r = share_part(&m, at, stop, flags);
+        if (r < 0 && r != -EAGAIN)
+            return r;
+        if (r == 0)
+            at = stop;
+    }
+    return 0;
+}
+
+/* ---- making it private --------------------------------------------------------------------- */
+
+int vm_share_end(uintptr_t start, uintptr_t end)
+{
+    struct os_mapping m;
+    for (uintptr_t at = start; at < end; at = m.end) {
+        int r = os_maps_next(at, &m);
+        if (r == -ENOENT || (r == 0 && m.start >= end))
+            break;
+        if (r < 0)
+            return r;
+        if (!m.shared)
+            continue;
+        uintptr_t low = m.start > at ? m.start : at;
+        uintptr_t high = m.end < end ? m.end : end;
+        r = vm_region_replace(low, high, m.protection);
+        if (r < 0)
+            return r;
+    }
+    return vm_range_set_object(start, end, NULL, 0);
+}
+
+/* ---- fork ---------------------------------------------------------------------------------- */
+
+static struct { /* between prepare and the other two */
+    struct aside {
+        uintptr_t start;
+        size_t size;
+        void *copy;
+    } *list;
+    size_t used, size;
+} asides;
+
+static struct aside *new_aside(void)
+{
+    if (asides.used == asides.size) {
+        size_t size = asides.size * 2 + 8;
+        struct aside *list = realloc(asides.list, size * sizeof *list);
+        if (!list)
+            return NULL;
+        asides.list = list;
+        asides.size = size;
+    }
+    return &asides.list[asides.used];
+}
+
+/* Copies a shared mapping aside. For want of memory the child shares it after all. */
+static void set_aside(uintptr_t start, uintptr_t end, int protection)
+{
+    size_t size = end - start;
+    struct aside *aside = new_aside();
+    void *copy = aside ? mmap(NULL, size, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+                       : MAP_FAILED;
+    if (copy == MAP_FAILED)
+        return;
+    bool readable = protection & PROT_READ;
+    int r = readable || mprotect((void *)start, size, PROT_READ) == 0 ? 0 : -errno;
+    if (r == 0)
+        r = os_maps_copy(copy, start, size);
+    if (!readable)
+        (void)mprotect((void *)start, size, protection);
+    if (r < 0 || mprotect(copy, size, protection) < 0) {
+        munmap(copy, size);
+        return;
+    }
+    *aside = (struct aside){.start = start, .size = size, .copy = copy};
+    asides.used++;
+}
+
+/* Whether a child gets a copy of such memory, whatever its mapping says. */
+static bool is_copied(const struct vm_range *range)
+{
+    return range->inherit == VM_INHERIT_COPY || (range->object && range->inherit == VM_RANGE_UNSET);
+}
+
+void vm_share_fork_prepare(void)
+{
+    struct os_mapping m;
+    uintptr_t at = 0;
+    for (const struct vm_range *next; (next = vm_range_next(at));) {
+        struct vm_range range = *next;
+        at = range.end;
+        for (uintptr_t low = range.start; is_copied(&range) && low < range.end; low = m.end) {
+            if (os_maps_next(low, &m) < 0 || m.start >= range.end)
+                break;
+            uintptr_t start = m.start > low ? m.start : low;
+            uintptr_t end = m.end < range.end ? m.end : range.end;
+            bool ours = !range.object ||
+                        shows(&m, start, &range.object->id, range.offset + (start - range.start));
+            if (m.shared && ours)
+                set_aside(start, end, m.protection);
+        }
+    }
+}
+
+void vm_share_fork_parent(void)
+{
+    for (size_t i = 0; i < asides.used; i++)
+        munmap(asides.list[i].copy, asides.list[i].size);
+    asides.used = 0;
+}
+
+void vm_share_fork_child(void)
+{
+    for (size_t i = 0; i < asides.used; i++) {
+        struct aside *aside = &asides.list[i];
+        (void)mremap(aside->copy, aside->size, aside->size, MREMAP_MAYMOVE | MREMAP_FIXED,
+                     (void *)aside->start);
+        (void)vm_range_set_object(aside->start, aside->start + aside->size, NULL, 0);
+    }
+    asides.used = 0;
+    uintptr_t at = 0;
+    for (const struct vm_range *next; (next = vm_range_next(at));) {
+        struct vm_range range = *next;
+        at = range.end;
+        if (range.inherit == VM_INHERIT_NONE)
+            vm_map_forget(range.start, range.end - range.start);
+    }
+}
