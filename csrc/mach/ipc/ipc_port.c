@@ -94,6 +94,12 @@ struct ipc_port *ipc_port_new_special(void)
     return port;
 }
 
+struct ipc_port *ipc_port_new_dead(void)
+{
+    struct ipc_port *port = port_alloc(IPC_PORT, IPC_DEAD);
+    return port ? ipc_port_carry(port) : NULL;
+}
+
 struct ipc_port *ipc_port_find(struct util_id id)
 {
     struct util_idnode *node = util_idmap_find(&ipc_task.ids, id);

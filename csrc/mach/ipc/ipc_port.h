@@ -103,6 +103,8 @@ struct ipc_port *ipc_port_new_remote(struct util_id id, enum ipc_kind kind, stru
 struct ipc_port *ipc_port_new_set(void);
 /* A port without queue for a name of the kernel's; refs 1. */
 struct ipc_port *ipc_port_new_special(void);
+/* A port that has died, carried; NULL: no memory. */
+struct ipc_port *ipc_port_new_dead(void);
 
 /* The port or nonce of that id, through aliases too; NULL: unknown. */
 struct ipc_port *ipc_port_find(struct util_id id);

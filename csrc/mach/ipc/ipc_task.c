@@ -1,12 +1,14 @@
 /* See ipc_task.h. */
 #include "ipc/ipc_task.h"
 
+#include "ipc/ipc_bootstrap.h"
 #include "ipc/ipc_door.h"
 #include "ipc/ipc_peer.h"
 #include "ipc/ipc_port.h"
 #include "vm/vm_copy.h"
 
 #include <errno.h>
+#include <mach/mach_init.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -15,11 +17,22 @@
 #include <unistd.h>
 
 #define IPC_TASK_MARK 0x6d616368u
+#define IPC_TASK_HEIR 0x68656972u /* set up, and a bootstrap port is to be taken up yet */
 
 struct ipc_task ipc_task = {
     .lock = PTHREAD_MUTEX_INITIALIZER,
     .engine = {.epoll_fd = -1, .kick_fd = -1},
 };
+
+static uint32_t mark(void)
+{
+    return __atomic_load_n(ipc_task.marker, __ATOMIC_RELAXED);
+}
+
+static void set_mark(uint32_t value)
+{
+    __atomic_store_n(ipc_task.marker, value, __ATOMIC_RELAXED);
+}
 
 static atomic_uint wanted; /* threads that wait for the lock: a spinning leader gives it up */
 
@@ -49,13 +62,15 @@ static struct ipc_port *add_special(mach_port_name_t name)
 
 static void before_fork(void)
 {
-    pthread_mutex_lock(&ipc_task.lock);
+    ipc_task_lock();
+    ipc_bootstrap_before_fork(mark() == IPC_TASK_MARK);
     vm_fork_prepare();
 }
 
 static void after_fork_parent(void)
 {
     vm_fork_parent();
+    ipc_bootstrap_after_fork();
     pthread_mutex_unlock(&ipc_task.lock);
 }
 
@@ -98,7 +113,6 @@ static void start_anew(void)
     ipc_task = (struct ipc_task){
         .lock = PTHREAD_MUTEX_INITIALIZER,
         .marker = ipc_task.marker,
-        .bootstrap = IPC_NAME_BOOTSTRAP,
     };
     ipc_engine_reset();
     atomic_store(&wanted, 0);
@@ -107,8 +121,12 @@ static void start_anew(void)
     ipc_task.id = util_id_new();
     (void)add_special(IPC_NAME_TASK);
     (void)add_special(IPC_NAME_HOST);
-    add_special(IPC_NAME_BOOTSTRAP)->bootstrap = true;
-    *ipc_task.marker = IPC_TASK_MARK;
+    bool heir = ipc_bootstrap_start();
+    if (!heir && bootstrap_port != MACH_PORT_NULL) {
+        ipc_task.bootstrap = ipc_port_carry(add_special(IPC_NAME_BOOTSTRAP));
+        ipc_task.bootstrap->bootstrap = true;
+    }
+    set_mark(heir ? IPC_TASK_HEIR : IPC_TASK_MARK);
 }
 
 static void after_fork_child(void)
@@ -134,21 +152,25 @@ static uint32_t *new_marker(void)
 __attribute__((constructor)) static void set_up(void)
 {
     ipc_task.marker = new_marker();
+    ipc_bootstrap_read_environment();
     start_anew();
     pthread_atfork(before_fork, after_fork_parent, after_fork_child);
 }
 
-/* A raw clone(), where no handler ran: the lock may be held by a thread that is not here. */
-static void restart(void)
+/* The first lock in this process. */
+static void lock_anew(void)
 {
-    start_anew();
+    if (mark() != IPC_TASK_HEIR && mark() != IPC_TASK_MARK)
+        start_anew(); /* a raw clone(): the lock may be held by a thread that is not here */
     pthread_mutex_lock(&ipc_task.lock);
+    if (mark() == IPC_TASK_HEIR && !ipc_bootstrap_take_up())
+        set_mark(IPC_TASK_MARK);
 }
 
 void ipc_task_lock(void)
 {
-    if (*ipc_task.marker != IPC_TASK_MARK) {
-        restart();
+    if (mark() != IPC_TASK_MARK) {
+        lock_anew();
     } else if (pthread_mutex_trylock(&ipc_task.lock) != 0) {
         atomic_fetch_add(&wanted, 1);
         pthread_mutex_lock(&ipc_task.lock);

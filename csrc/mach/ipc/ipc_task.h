@@ -10,7 +10,7 @@
  *     engine                      leader, followers, hot channels, pass number (ipc_engine)
  *     judge                       ports whose counts are to be judged (ipc_grant)
  *
- * Fork rule: a child starts with an empty space and its bootstrap port (S142). The prepare
+ * Fork rule: a child starts with an empty space and its bootstrap port (S142; ipc_bootstrap). The prepare
  * handler takes the lock and makes regions private (S182); the child closes every descriptor of
  * the layer and starts anew. Rings are MADV_DONTFORK; the marker page is MADV_WIPEONFORK, so
  * that even a raw clone() that runs no handlers is noticed on the next call.
@@ -45,7 +45,7 @@ struct ipc_task {
     struct util_link ends;      /* struct ipc_end */
     struct util_link judge;     /* struct ipc_port */
     struct os_address address;  /* of the private listener; length 0: none yet */
-    mach_port_name_t bootstrap; /* task_get_special_port(TASK_BOOTSTRAP_PORT) */
+    struct ipc_port *bootstrap; /* the right in TASK_BOOTSTRAP_PORT, carried; NULL: none */
     struct ipc_engine engine;
     uint32_t armed_requests; /* for send-possible, that wait for room */
     uint64_t messages_sent, messages_received, bytes_inline;

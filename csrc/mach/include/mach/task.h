@@ -20,8 +20,12 @@ extern "C" {
 kern_return_t task_get_special_port(task_inspect_t task, int which_port, mach_port_t *special_port);
 
 /*
- * Puts a send right, or MACH_PORT_NULL, into place TASK_BOOTSTRAP_PORT. The caller keeps its own
- * reference. KERN_SUCCESS; KERN_INVALID_ARGUMENT: another place; KERN_INVALID_RIGHT: no send right.
+ * Puts a copy of a send right, or MACH_PORT_NULL, into place TASK_BOOTSTRAP_PORT; the caller keeps
+ * its own. Children that are forked from then on find it in `bootstrap_port`, and so do the programs
+ * they execute, which are told by MACHOOL_BOOTSTRAP_PORT in the environment: the call changes that
+ * variable, so it is not for use while another thread reads the environment. KERN_SUCCESS;
+ * KERN_INVALID_ARGUMENT: another place; MACH_SEND_INVALID_RIGHT: no send right;
+ * KERN_RESOURCE_SHORTAGE.
  */
 kern_return_t task_set_special_port(task_t task, int which_port, mach_port_t special_port);
 
