@@ -11,7 +11,7 @@
 
 static kern_return_t code_of(mach_port_name_t name)
 {
-    return ipc_space_find(name) ? KERN_INVALID_RIGHT : KERN_INVALID_NAME;
+    return !MACH_PORT_VALID(name) || ipc_space_find(name) ? KERN_INVALID_RIGHT : KERN_INVALID_NAME;
 }
 
 /* Both, or the code for the one that is not what it should be. */

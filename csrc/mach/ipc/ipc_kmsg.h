@@ -57,7 +57,7 @@ struct ipc_kmsg {
     bool kernel;                    /* a notification: kernel identity in its trailer (S88) */
     bool receives;                  /* carries a receive right */
     bool keeps_guards;              /* its receiver asked for guarded ports (S158) */
-    struct ipc_carried destination; /* until sent: the right it is sent by */
+    struct ipc_carried destination; /* the send right it is sent by, until it leaves the queue */
     mach_msg_type_name_t local_type;
     struct ipc_carried reply;
     struct ipc_sender sender;

@@ -82,6 +82,7 @@ struct ipc_kmsg *ipc_mqueue_take(struct ipc_port *port)
     ipc_pset_taken(port);
     kmsg->seqno = port->seqno++;
     ipc_kmsg_return_credit(kmsg);
+    ipc_right_clean(&kmsg->destination); /* until now it counted (S134) */
     ipc_task.messages_received++;
     ipc_engine_wake_first(&port->senders);
     ipc_request_room(port);
@@ -135,14 +136,13 @@ static mach_msg_return_t send_local(struct ipc_kmsg *kmsg, struct ipc_port *port
     }
     kmsg->sender = (struct ipc_sender){.pid = getpid(), .uid = geteuid(), .gid = getegid()};
     kmsg->local_type = once ? MACH_MSG_TYPE_PORT_SEND_ONCE : MACH_MSG_TYPE_PORT_SEND;
-    struct ipc_carried right = kmsg->destination;
-    kmsg->destination = (struct ipc_carried){0};
     ipc_port_ref(queue);
-    if (once)
+    if (once) {
         ipc_port_spend(port);
+        ipc_right_clean(&kmsg->destination);
+    }
     ipc_mqueue_file(queue, kmsg);
     ipc_port_unref(queue);
-    ipc_right_clean(&right);
     return MACH_MSG_SUCCESS;
 }
 

@@ -191,7 +191,9 @@ struct ipc_port *ipc_port_carry(struct ipc_port *port)
 void ipc_port_drop(struct ipc_port *port)
 {
     if (--port->local == 0) {
-        if (port->place == IPC_OWN)
+        if (port->place == IPC_OWN && port->kind == IPC_ONCE && ipc_grant_none(port))
+            ipc_notify_send_once(port); /* it was the only one: nobody else can have it */
+        else if (port->place == IPC_OWN)
             ipc_grant_dropped(port);
         else if (port->place == IPC_REMOTE)
             release(port);

@@ -71,7 +71,6 @@ struct ipc_port {
     struct ipc_port *carrier;    /* the port in whose queue that message is; borrowed; NULL: none */
     struct ipc_port *no_senders; /* send-once right for that notification, carried; or NULL */
     struct ipc_port *destroyed;  /* the same for port-destroyed */
-    bool notifies; /* ONCE: given with a request: what comes by it may be a notification */
     struct util_link doomed;    /* while its destruction waits for an outer one to finish */
     struct util_link receivers; /* struct ipc_waiter */
     struct util_link senders;   /* struct ipc_waiter: local threads that wait for room */

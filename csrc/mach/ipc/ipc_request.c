@@ -206,8 +206,6 @@ kern_return_t ipc_request(mach_port_name_t name, mach_msg_id_t id, uint32_t sync
     kern_return_t kr = KERN_INVALID_VALUE;
     struct ipc_entry *entry;
     *ret_previous = NULL;
-    if (take_once)
-        take_once->notifies = true;
     switch (id) {
     case MACH_NOTIFY_PORT_DESTROYED:
     case MACH_NOTIFY_NO_SENDERS:

@@ -289,6 +289,12 @@ static int decode(struct wire_channel *channel, const struct wire_message_view *
     return r;
 }
 
+/* Whether the peer's layer is believed that a message is a notification: its user's word is ours. */
+static bool is_kernel(const struct ipc_peer *peer)
+{
+    return peer->credentials.uid == geteuid() || peer->credentials.uid == 0;
+}
+
 /* Files a decoded message where it belongs. */
 static void file(struct wire_channel *channel, const struct wire_message_view *view,
                  struct ipc_kmsg *kmsg)
@@ -305,9 +311,12 @@ static void file(struct wire_channel *channel, const struct wire_message_view *v
     kmsg->local_type = port->kind == IPC_ONCE ? MACH_MSG_TYPE_PORT_SEND_ONCE
                                               : MACH_MSG_TYPE_PORT_SEND;
     struct ipc_port *queue = ipc_port_ref(port->kind == IPC_ONCE ? port->target : port);
-    kmsg->kernel = view->head.kernel && port->kind == IPC_ONCE && port->notifies;
+    kmsg->kernel = view->head.kernel && port->kind == IPC_ONCE && is_kernel(channel->peer);
     if (port->kind == IPC_ONCE)
         ipc_port_spend(port);
+    else
+        kmsg->destination = (struct ipc_carried){.port = ipc_port_carry(port),
+                                                 .type = MACH_MSG_TYPE_PORT_SEND};
     if (queue->starved)
         ipc_pset_starved(queue, queue->starved = false);
     ipc_mqueue_file(queue, kmsg);

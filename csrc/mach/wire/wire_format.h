@@ -66,7 +66,7 @@ struct wire_message {
     uint32_t descriptors; /* struct wire_descriptor that follow */
     uint32_t inline_size; /* bytes that follow them */
     uint32_t fds;
-    uint32_t kernel; /* a notification: believed where the right it came by was given for one */
+    uint32_t kernel; /* a notification: believed of the same user's tasks */
 };
 
 enum wire_descriptor_how {
