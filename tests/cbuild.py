@@ -40,6 +40,11 @@ class CTest:
     seconds: int = SECONDS
     heavy: bool = False
     must_fail: bool = False
+    both: bool = False
+    """One of the two tests of a TEST_BOTH_WAYS."""
+    source: Path = Path()
+    body: str = dataclasses.field(default="", repr=False)
+    """From the opening brace to the end of the function."""
 
 
 def sources(program: str) -> list[Path]:
@@ -60,7 +65,9 @@ def tests(program: str) -> list[CTest]:
     """What is in a program, read from its sources: listing needs no compiler."""
     found = []
     for source in sources(program):
-        for macro, name, seconds in _TEST.findall(source.read_text()):
+        text = source.read_text()
+        for match in _TEST.finditer(text):
+            macro, name, seconds = match.groups()
             both = "BOTH" in macro
             for test in (f"{name}_in_one_task", f"{name}_between_tasks") if both else (name,):
                 found.append(
@@ -70,6 +77,9 @@ def tests(program: str) -> list[CTest]:
                         int(seconds or SECONDS),
                         heavy=macro == "HEAVY_TEST",
                         must_fail=macro == "FAIL_TEST",
+                        both=both,
+                        source=source,
+                        body=text[match.end() : text.index("\n}", match.end())],
                     )
                 )
     return found

@@ -1,4 +1,5 @@
-/* Regions of gigabytes. S23, S24, S65 at 2 GiB and at the largest size a descriptor can carry. */
+/* Regions of gigabytes. Sections 1 and 3: S23, S24, S65 at 2 GiB and at the largest size a
+ * descriptor can carry. */
 #include "harness/way.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* The names of services. S164 to S169, S172, S173. */
+/* The names of services. Section 7: S164 to S169, S172, S173. */
 #include "harness/mach_kit.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* Services that are declared before they are served: bootstrap_create_service and _create_server,
- * removal, status. S165 to S168, S171. */
+ * removal, status. Section 7: S165 to S168, S171. */
 #include "harness/mach_kit.h"
 
 #include <poll.h>

@@ -1,4 +1,4 @@
-/* A bootstrap port of one's own, and the children that inherit it. S142. */
+/* A bootstrap port of one's own, and the children that inherit it. Section 5: S142. */
 #include "harness/mach_kit.h"
 
 #include <signal.h>

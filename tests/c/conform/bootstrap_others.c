@@ -1,4 +1,5 @@
-/* Services whose port is another task's than the one that registered it. S166 to S169, S173. */
+/* Services whose port is another task's than the one that registered it. Section 7: S166 to S169,
+ * S173. */
 #include "harness/mach_kit.h"
 
 #include <signal.h>

@@ -1,5 +1,5 @@
-/* What the layer does otherwise than Darwin, pinned down: the D-numbers of csrc/mach/DIFFERENCES.md.
- * Each test is gated on macOS by what the kernel does there. */
+/* What the layer does otherwise than Darwin, pinned down: the D-numbers of
+ * csrc/mach/DIFFERENCES.md. Each test is gated on macOS by what the kernel does there. */
 #include "harness/mach_kit.h"
 
 #include <signal.h>

@@ -1,4 +1,5 @@
-/* Fork: a fresh name space, the bootstrap port, and memory by inheritance. S142, S182. */
+/* Fork: a fresh name space, the bootstrap port, and memory by inheritance. Sections 5 and 8: S142,
+ * S182. */
 #include "harness/mach_kit.h"
 
 #include <signal.h>

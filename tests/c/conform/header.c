@@ -1,4 +1,4 @@
-/* The header, sizes and trailers. S85 to S102. */
+/* The header, sizes and trailers. Section 4: S85 to S102. */
 #include "harness/way.h"
 
 #include <string.h>
@@ -420,6 +420,27 @@ TEST_BOTH_WAYS(S99_body_without_complex_is_opaque)
     ASSERT_EQ(MACH_MSGH_BITS(0, 17), seen.bits);
     ASSERT_EQ(OOL_MSG_SIZE(1), seen.size);
     kit_free(page, vm_page_size);
+}
+
+TEST(S100_a_set_names_the_member)
+{
+    mach_port_t set = MACH_PORT_NULL;
+    mach_port_t member[3];
+    ASSERT_OK(mach_port_allocate(mach_task_self(), MACH_PORT_RIGHT_PORT_SET, &set));
+    for (int i = 0; i < 3; i++) {
+        member[i] = kit_port();
+        ASSERT_OK(mach_port_insert_member(mach_task_self(), member[i], set));
+    }
+    for (int i = 2; i >= 0; i--) {
+        struct plain_rcv received;
+        kit_send_plain(member[i], 10 + i);
+        ASSERT_OK(kit_receive(&received.header, sizeof(received), set, 0, 0));
+        ASSERT_EQ(10 + i, received.header.msgh_id);
+        ASSERT_EQ(member[i], received.header.msgh_local_port);
+    }
+    for (int i = 0; i < 3; i++)
+        kit_destroy(member[i]);
+    kit_destroy(set);
 }
 
 TEST(S102_reply_port_dead_at_receive)

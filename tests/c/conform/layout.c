@@ -1,5 +1,5 @@
-/* Sizes, offsets and numbers that programs compile in. S79 to S84, S103, S113, S128, S143, S157,
- * S159 to S163, S176, S183. */
+/* Sizes, offsets and numbers that programs compile in. Sections 4 to 8: S79 to S84, S103, S113,
+ * S128, S143, S157, S159 to S163, S176, S183. */
 #include "harness/mach_kit.h"
 
 #include <mach/notify.h>

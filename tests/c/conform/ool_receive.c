@@ -1,4 +1,5 @@
-/* What arrives of an out-of-line descriptor, and who frees it. S41 to S49, S59 to S64. */
+/* What arrives of an out-of-line descriptor, and who frees it. Section 2: S41 to S49, S59 to S64.
+ * */
 #include "harness/way.h"
 
 #include <string.h>

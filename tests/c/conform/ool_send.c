@@ -1,5 +1,5 @@
 /* The out-of-line descriptor on its way out: what is legal, what is refused, what is unmapped when.
- * S15 to S33. What arrives is in ool_receive.c and snapshot.c. */
+ * Section 1: S15 to S33. What arrives is in ool_receive.c and snapshot.c. */
 #include "harness/way.h"
 
 #include <string.h>

@@ -1,4 +1,5 @@
-/* What a send that gives up hands back: the pseudo-received message. S34 to S36, S126, S127. */
+/* What a send that gives up hands back: the pseudo-received message. Sections 1 and 5: S34 to S36,
+ * S126, S127. */
 #include "harness/mach_kit.h"
 
 #include <string.h>

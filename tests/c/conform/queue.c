@@ -1,4 +1,4 @@
-/* Queue limits, timeouts, blocking, order, death of the port. S143 to S150, S156. */
+/* Queue limits, timeouts, blocking, order, death of the port. Section 6: S143 to S150, S156. */
 #include "harness/mach_kit.h"
 
 #include <signal.h>

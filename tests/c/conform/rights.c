@@ -1,4 +1,4 @@
-/* Names, rights, user references, dead names, rights in messages. S104 to S120. */
+/* Names, rights, user references, dead names, rights in messages. Section 5: S104 to S120. */
 #include "harness/mach_kit.h"
 
 #include <string.h>

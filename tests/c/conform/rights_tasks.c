@@ -1,5 +1,5 @@
 /* Rights that cross between tasks: coalescing, death of their ports and of their holders, and the
- * way to a third task. S105, S114, S115. */
+ * way to a third task. Section 5: S105, S114, S115. */
 #include "harness/mach_kit.h"
 
 #include <signal.h>

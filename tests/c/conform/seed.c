@@ -1,8 +1,9 @@
 /* The seed scenario: a server that answers with inline data or with one page of out-of-line memory,
- * and its client, each a task of its own. S1 to S14. */
+ * and its client, each a task of its own. Section 0: S1 to S14. */
 #include "harness/mach_kit.h"
 
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { ID_PLAIN = 8, ID_OOL = 10, ID_DONE = 99 };
@@ -185,6 +186,30 @@ TEST(S2_S3_server_sees_swapped_ports_and_coalesced_names)
         }
     }
     seed_end(&seed);
+}
+
+/* The buffer is what the pointer points to, and nothing beside it is written. */
+TEST(S11_receive_into_memory_behind_a_pointer)
+{
+    struct {
+        unsigned char before[64];
+        struct request_rcv received;
+        unsigned char after[64];
+    } *buffer = malloc(sizeof(*buffer));
+    ASSERT(buffer != NULL);
+    struct request_rcv *pointer = &buffer->received;
+    struct request_rcv *const kept = pointer;
+    mach_port_t port = kit_port();
+    memset(buffer, 0xa5, sizeof(*buffer));
+    send_request(port, MACH_PORT_NULL, ID_PLAIN);
+    ASSERT_OK(kit_receive((mach_msg_header_t *)pointer, sizeof(*pointer), port, 0, 0));
+    ASSERT_EQ(kept, pointer);
+    ASSERT_EQ(ID_PLAIN, pointer->request.header.msgh_id);
+    ASSERT_EQ(60, pointer->request.header.msgh_size);
+    ASSERT_ALL(0xa5, buffer->before, sizeof(buffer->before));
+    ASSERT_ALL(0xa5, buffer->after, sizeof(buffer->after));
+    kit_destroy(port);
+    free(buffer);
 }
 
 /* Answering with the received bits moves the reply right away, so that nothing piles up. */

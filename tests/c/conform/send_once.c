@@ -1,5 +1,5 @@
 /* The promise of a send-once right: exactly one message or one notification, whatever becomes of
- * its holder. S125, S129, S131. */
+ * its holder. Section 5: S125, S129, S131. */
 #include "harness/mach_kit.h"
 
 #include <signal.h>

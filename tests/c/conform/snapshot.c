@@ -1,5 +1,6 @@
 /* Out-of-line memory is a snapshot taken inside the send, at every size and for every kind of
- * memory. S65 to S75. In each test the receiver looks only after the sender has done its worst. */
+ * memory. Section 3: S65 to S75. In each test the receiver looks only after the sender has done its
+ * worst. */
 #include "harness/way.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* A receive buffer that is too small, with and without MACH_RCV_LARGE. S51 to S57. */
+/* A receive buffer that is too small, with and without MACH_RCV_LARGE. Section 2: S51 to S57. */
 #include "harness/mach_kit.h"
 
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* Allocating and freeing memory. S174 to S177, S184. */
+/* Allocating and freeing memory. Section 8: S174 to S177, S184. */
 #include "harness/mach_kit.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* Reading, writing and copying memory by address. S179, S180. */
+/* Reading, writing and copying memory by address. Section 8: S179, S180. */
 #include "harness/mach_kit.h"
 
 #include <stdlib.h>

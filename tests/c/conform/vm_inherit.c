@@ -1,4 +1,4 @@
-/* What a forked child gets of memory. S181, S182. */
+/* What a forked child gets of memory. Section 8: S181, S182. */
 #include "harness/mach_kit.h"
 
 #include <string.h>

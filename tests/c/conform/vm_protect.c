@@ -1,4 +1,4 @@
-/* Protection. S178. */
+/* Protection. Section 8: S178. */
 #include "harness/mach_kit.h"
 
 #include <setjmp.h>

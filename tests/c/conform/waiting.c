@@ -1,4 +1,5 @@
-/* One call that sends and receives, and signals that come while it waits. S152 to S155. */
+/* One call that sends and receives, and signals that come while it waits. Section 6: S152 to S155.
+ * */
 #include "harness/mach_kit.h"
 
 #include <signal.h>
