@@ -58,7 +58,10 @@ def sources(program: str) -> list[Path]:
     ]
 
 
-PROGRAMS = ["selftest", *(name for name in ("conform", "stress", "fault") if sources(name)[7:])]
+PROGRAMS = [
+    "selftest",
+    *(name for name in ("conform", "stress", "fault", "machool") if sources(name)[7:]),
+]
 
 
 def tests(program: str) -> list[CTest]:

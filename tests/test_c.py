@@ -65,7 +65,7 @@ def skip_if_gated(done: subprocess.CompletedProcess[str]) -> None:
         pytest.skip(reasons[0])
 
 
-@pytest.mark.parametrize("test", of("conform", "stress", "fault"))
+@pytest.mark.parametrize("test", of("conform", "stress", "fault", "machool"))
 def test_c(test: CTest, program) -> None:
     if test.heavy and available_memory() < 12 * GIB:
         pytest.skip("wants 12 GiB of free memory for both tasks' pages")

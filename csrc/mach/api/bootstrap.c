@@ -2,6 +2,7 @@
  *
  * A service is a door of its owner. One that was declared (bootstrap_create_service) and not yet
  * checked in has a port that no name denotes: its receive right is the door's, messages queue. */
+#include "api/bootstrap_ask.h"
 #include "ipc/ipc_door.h"
 #include "ipc/ipc_lookup.h"
 #include "ipc/ipc_port.h"
@@ -12,7 +13,7 @@
 #include <errno.h>
 #include <mach/mach.h>
 #include <mach/machool.h>
-#include <servers/bootstrap.h>
+#include <servers/bootstrap_requests.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -34,16 +35,29 @@ static kern_return_t code_of(int error)
                : BOOTSTRAP_NO_MEMORY;
 }
 
-/* Takes the task lock; leaves it again unless `bp` is a right that bootstrap calls take. */
+#define ELSEWHERE (-1) /* a program serves that port: it is to be asked */
+
+/* Takes the task lock; leaves it again unless `bp` is one of this layer's own bootstrap ports. */
 static kern_return_t enter(mach_port_t bp)
 {
+    kern_return_t kr = MACH_SEND_INVALID_DEST;
     ipc_task_lock();
     ipc_engine_catch_up(); /* services whose port has died in another task are gone */
     struct ipc_entry *entry = ipc_space_find(bp);
     if (entry && entry->port && entry->port->bootstrap)
         return BOOTSTRAP_SUCCESS;
+    if (entry && entry->type & MACH_PORT_TYPE_SEND && entry->port->place != IPC_SPECIAL)
+        kr = ELSEWHERE;
     ipc_task_unlock();
-    return MACH_SEND_INVALID_DEST;
+    return kr;
+}
+
+bool bootstrap_is_elsewhere(mach_port_t bp)
+{
+    kern_return_t kr = enter(bp);
+    if (kr == BOOTSTRAP_SUCCESS)
+        ipc_task_unlock();
+    return kr == ELSEWHERE;
 }
 
 static kern_return_t leave(kern_return_t kr)
@@ -108,6 +122,8 @@ kern_return_t bootstrap_register(mach_port_t bp, const char *name, mach_port_t s
         return KERN_INVALID_ARGUMENT;
     cut_name(service, name);
     kern_return_t kr = enter(bp);
+    if (kr == ELSEWHERE)
+        return bootstrap_ask_register(bp, service, sp);
     return kr == BOOTSTRAP_SUCCESS ? leave(register_port(service, sp, NULL, 0)) : kr;
 }
 
@@ -119,7 +135,29 @@ kern_return_t machool_bootstrap_register(const char *name, mach_port_t port, con
         return KERN_INVALID_ARGUMENT;
     cut_name(service, name);
     kern_return_t kr = enter(bootstrap_port);
+    if (kr == ELSEWHERE)
+        return count ? KERN_NOT_SUPPORTED : bootstrap_ask_register(bootstrap_port, service, port);
     return kr == BOOTSTRAP_SUCCESS ? leave(register_port(service, port, uids, count)) : kr;
+}
+
+/* Whether two ports are one task's. */
+static bool same_owner(const struct ipc_port *a, const struct ipc_port *b)
+{
+    return a->place == b->place && a->peer == b->peer;
+}
+
+kern_return_t bootstrap_register_for(const char *service, mach_port_t name)
+{
+    kern_return_t kr = enter(bootstrap_port);
+    if (kr == ELSEWHERE)
+        return bootstrap_ask_register(bootstrap_port, service, name);
+    if (kr != BOOTSTRAP_SUCCESS)
+        return kr;
+    struct ipc_door *door = ipc_door_find(service);
+    struct ipc_entry *entry = ipc_space_find(name);
+    if (door && entry && entry->port && !same_owner(door->port, entry->port))
+        return leave(BOOTSTRAP_NOT_PRIVILEGED);
+    return leave(register_port(service, name, NULL, 0));
 }
 
 /* A service without a server: `*ret_door` holds the receive right of its new port. */
@@ -159,6 +197,8 @@ kern_return_t bootstrap_check_in(mach_port_t bp, const char *name, mach_port_t *
     service_name service;
     cut_name(service, name);
     kern_return_t kr = enter(bp);
+    if (kr == ELSEWHERE)
+        return bootstrap_ask_check_in(bp, service, sp);
     return kr == BOOTSTRAP_SUCCESS ? leave(check_in(service, sp)) : kr;
 }
 
@@ -197,6 +237,8 @@ kern_return_t bootstrap_look_up(mach_port_t bp, const char *name, mach_port_t *s
     service_name service;
     cut_name(service, name);
     kern_return_t kr = enter(bp);
+    if (kr == ELSEWHERE)
+        return bootstrap_ask_port(bp, MACHOOL_BOOTSTRAP_LOOK_UP, service, sp);
     return kr == BOOTSTRAP_SUCCESS ? leave(look_up(service, sp)) : kr;
 }
 
@@ -217,6 +259,8 @@ kern_return_t bootstrap_status(mach_port_t bp, const char *name, bootstrap_statu
     service_name service;
     cut_name(service, name);
     kern_return_t kr = enter(bp);
+    if (kr == ELSEWHERE)
+        return bootstrap_ask_status(bp, service, service_active);
     return kr == BOOTSTRAP_SUCCESS ? leave(status(service, service_active)) : kr;
 }
 
@@ -228,6 +272,8 @@ kern_return_t bootstrap_create_service(mach_port_t bp, const char *name, mach_po
     service_name service;
     cut_name(service, name);
     kern_return_t kr = enter(bp);
+    if (kr == ELSEWHERE)
+        return bootstrap_ask_create(bp, service, sp);
     if (kr != BOOTSTRAP_SUCCESS)
         return kr;
     kr = declare(service, &door);
@@ -260,6 +306,8 @@ kern_return_t bootstrap_create_server(mach_port_t bp, const char *server_cmd, ui
     (void)server_uid;
     (void)on_demand;
     kern_return_t kr = enter(bp);
+    if (kr == ELSEWHERE) /* it does for that itself */
+        return bootstrap_unprivileged(bp, server_port);
     return kr == BOOTSTRAP_SUCCESS ? leave(new_bootstrap(server_port)) : kr;
 }
 
@@ -285,6 +333,8 @@ kern_return_t bootstrap_unprivileged(mach_port_t bp, mach_port_t *unpriv_port)
 kern_return_t bootstrap_parent(mach_port_t bp, mach_port_t *parent_port)
 {
     kern_return_t kr = enter(bp);
+    if (kr == ELSEWHERE)
+        return geteuid() == 0 ? bootstrap_ask_parent(bp, parent_port) : BOOTSTRAP_NOT_PRIVILEGED;
     if (kr != BOOTSTRAP_SUCCESS)
         return kr;
     return leave(geteuid() == 0 ? same_again(bp, parent_port) : BOOTSTRAP_NOT_PRIVILEGED);

@@ -223,15 +223,31 @@ int ipc_door_receive(struct wire_channel *channel, const void *payload, size_t s
     return 0;
 }
 
-struct ipc_door *ipc_door_find(const char *name)
+int ipc_door_declare_at(struct ipc_port *context, const char *name, struct ipc_port *port)
+{
+    struct ipc_door *door = new_door(name, NULL, 0);
+    if (!door)
+        return -ENOMEM;
+    door->declared = true;
+    door->context = ipc_port_ref(context);
+    hang(door, port);
+    return 0;
+}
+
+struct ipc_door *ipc_door_find_at(const struct ipc_port *context, const char *name)
 {
     UTIL_LIST_EACH(at, after, &ipc_task.doors)
     {
         struct ipc_door *door = UTIL_CONTAINER(at, struct ipc_door, link);
-        if (door->port && strcmp(door->name, name) == 0)
+        if (door->port && door->context == context && strcmp(door->name, name) == 0)
             return door;
     }
     return NULL;
+}
+
+struct ipc_door *ipc_door_find(const char *name)
+{
+    return ipc_door_find_at(NULL, name);
 }
 
 void ipc_door_close(struct ipc_door *door)
@@ -255,6 +271,7 @@ void ipc_door_close(struct ipc_door *door)
         door->port->doors--;
         ipc_port_drop(door->port);
     }
+    ipc_port_unref(door->context);
     free_door(door);
 }
 

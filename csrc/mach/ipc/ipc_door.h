@@ -36,6 +36,7 @@ struct ipc_door {
     struct os_address address;
     char name[WIRE_NAME_MAX]; /* empty: the private door */
     struct ipc_port *port;    /* a named door's right, carried */
+    struct ipc_port *context; /* the bootstrap port it was declared at, referenced; NULL: here */
     uid_t *uids;              /* further users that may look up */
     unsigned uid_count;
 };
@@ -70,6 +71,10 @@ int ipc_door_hand_over(struct ipc_door *door, struct ipc_peer *to);
 int ipc_door_receive(struct wire_channel *channel, const void *payload, size_t size);
 /* The door of a service this task registered; NULL: none. */
 struct ipc_door *ipc_door_find(const char *name);
+/* A service declared at some program's bootstrap port: a door without a listener that holds the
+ * receive right of `port`, carries it and refers to `context`. 0 or -ENOMEM; finding it. */
+int ipc_door_declare_at(struct ipc_port *context, const char *name, struct ipc_port *port);
+struct ipc_door *ipc_door_find_at(const struct ipc_port *context, const char *name);
 /* Closes it and drops its right. */
 void ipc_door_close(struct ipc_door *door);
 /* Closes the doors of a port that has died. */

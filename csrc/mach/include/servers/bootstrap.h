@@ -45,7 +45,9 @@ extern "C" {
 #endif
 
 /*
- * In all of these calls a `bp` that is no bootstrap port gives MACH_SEND_INVALID_DEST.
+ * In all of these calls a `bp` that is no send right gives MACH_SEND_INVALID_DEST. One that is not
+ * the machine's bootstrap, but a program's for its children, is asked (bootstrap_requests.h): then
+ * the codes are what it answers, MIG_SERVER_DIED, MIG_REPLY_MISMATCH, or KERN_OPERATION_TIMED_OUT.
  *
  * The names are plain strings, any length: a parameter of type name_t would have the compiler warn
  * of every literal shorter than 128 bytes. To a caller the two are the same.
