@@ -18,7 +18,7 @@ MEMORY = [
     *sorted((MACH / "vm").glob("*.c")),
     MACH / "os/os_maps.c",
     MACH / "os/os_still.c",
-    *sorted((MACH / "api").glob("mach_vm*.c")),
+    *(MACH / "api" / f"{name}.c" for name in ("mach_vm", "mach_vm_access", "mach_vm_protect")),
 ]
 """For the programs of vm_kit.h, which supply what else these want."""
 FLAGS = [

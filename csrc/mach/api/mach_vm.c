@@ -2,6 +2,7 @@
  *
  * Large regions are backed by an object of their own, so that they can travel without a copy;
  * small ones are anonymous memory, since each object costs a descriptor. */
+#include "api/vm_args.h"
 #include "os/os_memfd.h"
 #include "vm/vm_map.h"
 
@@ -15,15 +16,6 @@
  * it takes as long as filling and copying anonymous memory at 128 to 256 KiB (below, some 30 us
  * longer), sending it again a quarter. Descriptors are few. */
 #define OBJECT_MIN ((size_t)128 << 10)
-
-#ifndef VM_FLAGS_ALIAS_MASK
-#define VM_FLAGS_ALIAS_MASK 0xff000000
-#endif
-/* Bits that macOS accepts and that change nothing here: purgeable, random address, no cache,
- * super pages, tags. */
-#define FLAGS_KNOWN                                                                                \
-    ((int)(VM_FLAGS_ANYWHERE | VM_FLAGS_PURGABLE | 0x4 | 0x8 | 0x10 | 0x20 | 0x80 |                \
-           VM_FLAGS_OVERWRITE | 0x70000 | (int)VM_FLAGS_ALIAS_MASK))
 
 static kern_return_t code_of(int error)
 {
@@ -104,7 +96,7 @@ kern_return_t mach_vm_allocate(vm_map_t task, mach_vm_address_t *address, mach_v
 {
     if (task != mach_task_self_)
         return MACH_SEND_INVALID_DEST;
-    if (flags & ~FLAGS_KNOWN)
+    if (flags & ~VM_ARGS_ALLOCATE)
         return KERN_INVALID_ARGUMENT;
     if (size == 0) {
         *address = 0;

@@ -8,6 +8,15 @@
 #include <errno.h>
 #include <mach/mach.h>
 
+/* Bits of `flags` that macOS accepts. Purgeable, random address, no cache, super pages and tags
+ * change nothing here. */
+#define VM_ARGS_ALLOCATE                                                                           \
+    ((int)(VM_FLAGS_ANYWHERE | VM_FLAGS_PURGABLE | VM_FLAGS_4GB_CHUNK | VM_FLAGS_RANDOM_ADDR |     \
+           VM_FLAGS_NO_CACHE | VM_FLAGS_RESILIENT_CODESIGN | VM_FLAGS_PERMANENT |                  \
+           VM_FLAGS_OVERWRITE | VM_FLAGS_SUPERPAGE_MASK | (int)VM_FLAGS_ALIAS_MASK))
+#define VM_ARGS_DATA_ADDR (VM_FLAGS_RETURN_DATA_ADDR | VM_FLAGS_RETURN_4K_DATA_ADDR)
+#define VM_ARGS_MAP (VM_ARGS_ALLOCATE | VM_ARGS_DATA_ADDR)
+
 /* The pages that [address, address + size) touches. KERN_INVALID_ARGUMENT: it wraps around. */
 static inline kern_return_t vm_args_pages(mach_vm_address_t address, mach_vm_size_t size,
                                           uintptr_t *ret_start, uintptr_t *ret_end)

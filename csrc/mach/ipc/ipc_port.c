@@ -9,6 +9,7 @@
 #include "ipc/ipc_pset.h"
 #include "ipc/ipc_right.h"
 #include "ipc/ipc_task.h"
+#include "vm/vm_entry.h"
 #include "wire/wire_channel.h"
 
 #include <errno.h>
@@ -145,6 +146,7 @@ void ipc_port_unref(struct ipc_port *port)
 {
     if (!port || --port->refs > 0)
         return;
+    vm_entry_unref(port->entry);
     ipc_grants_deinit(&port->grants);
     wire_channel_unref(port->slot_channel);
     free(port->service);
@@ -273,6 +275,8 @@ static void close_poll(struct ipc_port *port)
 void ipc_port_forget(struct ipc_port *port)
 {
     close_poll(port);
+    vm_entry_unref(port->entry);
+    port->entry = NULL;
     UTIL_LIST_EACH(at, after, &port->queue)
     {
         ipc_kmsg_free(UTIL_CONTAINER(at, struct ipc_kmsg, link));

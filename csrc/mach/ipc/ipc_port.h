@@ -34,6 +34,7 @@
 #include <mach/port.h>
 
 struct ipc_peer;
+struct vm_entry;
 struct wire_channel;
 
 enum ipc_kind { IPC_PORT, IPC_ONCE, IPC_SET };
@@ -49,6 +50,8 @@ struct ipc_port {
     bool bootstrap;        /* SPECIAL: bootstrap calls take it */
     uint16_t doors;        /* services in the task's list that lead here */
     mach_port_name_t name; /* its one name in the space, or 0 */
+    struct vm_entry
+        *entry; /* SPECIAL: the memory entry it stands for; holds a reference; or NULL */
     struct ipc_grants grants;
     uint32_t limit; /* queue limit; REMOTE: as last heard */
 

@@ -7,10 +7,18 @@
 
 int vm_object_new(int take_fd, uint64_t size, struct vm_object **ret_object)
 {
+    int r = os_memfd_seal(take_fd, VM_OBJECT_SEALS | F_SEAL_SEAL);
+    if (r < 0) {
+        close(take_fd);
+        return r;
+    }
+    return vm_object_adopt(take_fd, size, ret_object);
+}
+
+int vm_object_adopt(int take_fd, uint64_t size, struct vm_object **ret_object)
+{
     struct vm_object *object = calloc(1, sizeof *object);
     int r = object ? os_memfd_identify(take_fd, &object->id) : -ENOMEM;
-    if (r == 0 && os_memfd_verify(take_fd, VM_OBJECT_SEALS, size) < 0)
-        r = os_memfd_seal(take_fd, VM_OBJECT_SEALS | F_SEAL_SEAL);
     if (r < 0) {
         free(object);
         close(take_fd);

@@ -23,9 +23,11 @@ struct vm_object {
     uint64_t size;
 };
 
-/* An object around a memfd of that size, sealed here unless it is already; one reference, the
+/* An object around a memfd of that size, which is sealed here; one reference, the
  * caller's. 0 or -errno; takes the descriptor in any case. */
 int vm_object_new(int take_fd, uint64_t size, struct vm_object **ret_object);
+/* Around a memfd that came sealed from elsewhere and has been verified. */
+int vm_object_adopt(int take_fd, uint64_t size, struct vm_object **ret_object);
 /* The same over fresh, zero-filled memory. */
 int vm_object_new_zero(uint64_t size, struct vm_object **ret_object);
 struct vm_object *vm_object_ref(struct vm_object *object);

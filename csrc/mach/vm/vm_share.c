@@ -60,6 +60,7 @@ struct move {
     uintptr_t start;
     size_t size;
     int fd, protection, result;
+    uint64_t offset; /* in the object */
 };
 
 static void move_now(void *argument)
@@ -69,24 +70,24 @@ static void move_now(void *argument)
     if (!(move->protection & PROT_READ) && mprotect(at, move->size, PROT_READ) < 0)
         move->result = -errno;
     else
-        move->result = os_memfd_write(move->fd, at, move->size, 0);
+        move->result = os_memfd_write(move->fd, at, move->size, move->offset);
     if (move->result == 0 &&
         mmap(at, move->size, move->protection, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, move->fd,
-             0) == MAP_FAILED)
+             (off_t)move->offset) == MAP_FAILED)
         move->result = -errno;
     if (move->result < 0 && !(move->protection & PROT_READ))
         (void)mprotect(at, move->size, move->protection);
 }
 
-static int share_private(uintptr_t start, uintptr_t end, int protection)
+static int share_private(uintptr_t start, uintptr_t end, int protection, struct vm_object *object,
+                         uint64_t offset)
 {
-    struct vm_object *object;
-    struct move move = {.start = start, .size = end - start, .protection = protection};
-    int r = vm_object_new_zero(end - start, &object);
-    if (r < 0)
-        return r;
-    move.fd = object->fd;
-    r = vm_range_set_object(start, end, object, 0);
+    struct move move = {.start = start,
+                        .size = end - start,
+                        .protection = protection,
+                        .fd = object->fd,
+                        .offset = offset};
+    int r = vm_range_set_object(start, end, object, offset);
     if (r == 0)
         r = os_still_run(start, end, move_now, &move);
     if (r == 0)
@@ -95,78 +96,125 @@ static int share_private(uintptr_t start, uintptr_t end, int protection)
         (void)vm_range_set_object(start, end, NULL, 0);
     else
         vm_range_remark(start, end);
+    return r;
+}
+
+static int share_alone(uintptr_t start, uintptr_t end, int protection)
+{
+    struct vm_object *object;
+    int r = vm_object_new_zero(end - start, &object);
+    if (r < 0)
+        return r;
+    r = share_private(start, end, protection, object, 0);
     vm_object_unref(object);
     return r;
 }
 
-/* What the program itself has mapped shared: its file can be opened by a privileged process only. */
+/* What the program itself has mapped shared: a privileged process can open it. A file is refused:
+ * it may be cut short at any time. */
 static int share_foreign(const struct os_mapping *m, uintptr_t start, uintptr_t end)
 {
     char path[96];
     struct vm_object *object;
+    uint64_t offset = m->offset + (start - m->start);
     snprintf(path, sizeof path, "/proc/self/map_files/%jx-%jx", (uintmax_t)m->start,
              (uintmax_t)m->end);
     int fd = open(path, (m->protection & PROT_WRITE ? O_RDWR : O_RDONLY) | O_CLOEXEC);
     if (fd < 0)
         return -EPERM;
-    uint64_t offset = m->offset + (start - m->start);
-    int r = vm_object_new(fd, offset + (end - start), &object);
+    if (os_memfd_verify(fd, F_SEAL_SHRINK, offset + (end - start)) < 0) {
+        close(fd);
+        return -EPERM;
+    }
+    int r = vm_object_adopt(fd, offset + (end - start), &object);
     if (r < 0)
-        return -EPERM; /* a file: others may cut it short at any time */
+        return r;
     r = vm_range_set_object(start, end, object, offset);
     vm_object_unref(object);
     return r;
 }
 
+/* What a call to share a range is about. */
+struct sharing {
+    uintptr_t start, end;
+    int flags;
+    struct vm_object *one; /* AS_ONE: the object for all */
+};
+
 /* Shares what `m` maps of [start, end). 0, or -EAGAIN: the mapping is to be looked at again. */
-static int share_part(const struct os_mapping *m, uintptr_t start, uintptr_t end, int flags)
+static int share_part(const struct sharing *sharing, const struct os_mapping *m, uintptr_t start,
+                      uintptr_t end)
 {
     struct vm_region *region = vm_map_covering(start);
-    if (region && region->state == VM_REGION_SHARED && vm_region_has_fd(region) &&
+    if (region && region->state == VM_REGION_SHARED && !sharing->one && vm_region_has_fd(region) &&
         shows(m, start, &region->id, start - region->address))
         return share_region(region);
-    if (region) { /* sent before, or no longer as the layer made it */
+    if (region) { /* sent before, no longer as the layer made it, or to be one with others */
         int r = region->state == VM_REGION_SHARED ? vm_region_privatize(region) : 0;
         vm_map_drop(region);
         return r < 0 ? r : -EAGAIN;
     }
-    if (!m->shared)
-        return share_private(start, end, m->protection);
-    return flags & VM_SHARE_FOREIGN ? 0 : share_foreign(m, start, end);
+    if (m->shared)
+        return sharing->flags & VM_SHARE_FOREIGN ? 0 : share_foreign(m, start, end);
+    return sharing->one
+               ? share_private(start, end, m->protection, sharing->one, start - sharing->start)
+               : share_alone(start, end, m->protection);
 }
 
-int vm_share_range(uintptr_t start, uintptr_t end, int flags)
+/* How far from `at` what `m` maps is of one kind. */
+static uintptr_t part_end(const struct os_mapping *m, uintptr_t at, uintptr_t end)
+{
+    uintptr_t stop = m->end < end ? m->end : end;
+    const struct vm_range *next = vm_range_next(at); /* an object may begin later */
+    if (next && next->object && next->start > at && next->start < stop)
+        stop = next->start;
+    const struct vm_region *region = vm_map_covering(at);
+    if (region && region->address + region->size < stop)
+        stop = region->address + region->size;
+    return stop;
+}
+
+static int share_all(const struct sharing *sharing)
 {
     struct os_mapping m;
-    for (uintptr_t at = start; at < end;) {
+    bool holes = sharing->flags & VM_SHARE_HOLES;
+    for (uintptr_t at = sharing->start; at < sharing->end;) {
         int r = os_maps_next(at, &m);
-        if (r == -ENOENT || (r == 0 && m.start >= end))
-            return flags & VM_SHARE_HOLES ? 0 : -EFAULT;
-        if (r == 0 && m.start > at && !(flags & VM_SHARE_HOLES))
-            return -EFAULT;
-        if (r < 0)
+        if (r < 0 && r != -ENOENT)
             return r;
+        if (r < 0 || m.start >= sharing->end)
+            return holes ? 0 : -EFAULT;
+        if (m.start > at && !holes)
+            return -EFAULT;
         if (m.start > at)
             at = m.start;
-        uintptr_t stop = m.end < end ? m.end : end;
         struct vm_range range = vm_range_at(at);
         if (range.object && shows(&m, at, &range.object->id, range.offset)) {
+            uintptr_t stop = m.end < sharing->end ? m.end : sharing->end;
             at = range.end < stop ? range.end : stop;
             continue;
         }
-        const struct vm_range *next = vm_range_next(at); /* an object that begins later */
-        if (next && !range.object && next->object && next->start > at && next->start < stop)
-            stop = next->start;
-        struct vm_region *region = vm_map_covering(at);
-        if (region && region->address + region->size < stop)
-            stop = region->address + region->size;
-        r = share_part(&m, at, stop, flags);
+        uintptr_t stop = part_end(&m, at, sharing->end);
+        r = share_part(sharing, &m, at, stop);
         if (r < 0 && r != -EAGAIN)
             return r;
         if (r == 0)
             at = stop;
     }
     return 0;
+}
+
+int vm_share_range(uintptr_t start, uintptr_t end, int flags)
+{
+    struct sharing sharing = {.start = start, .end = end, .flags = flags};
+    if (flags & VM_SHARE_AS_ONE) {
+        int r = vm_object_new_zero(end - start, &sharing.one);
+        if (r < 0)
+            return r;
+    }
+    int r = share_all(&sharing);
+    vm_object_unref(sharing.one);
+    return r;
 }
 
 /* ---- making it private --------------------------------------------------------------------- */

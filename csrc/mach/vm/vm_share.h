@@ -15,6 +15,7 @@
 enum {
     VM_SHARE_HOLES = 1,   /* holes are passed over, instead of -EFAULT */
     VM_SHARE_FOREIGN = 2, /* what the program itself mapped shared stays as it is */
+    VM_SHARE_AS_ONE = 4,  /* all private parts go into one object, whatever has one of its own */
 };
 
 /* Puts objects under [start, end): 0; -EFAULT: a hole; -EPERM: the program itself has mapped

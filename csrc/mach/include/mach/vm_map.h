@@ -102,6 +102,73 @@ kern_return_t vm_behavior_set(vm_map_t target_task, vm_address_t address, vm_siz
 kern_return_t vm_msync(vm_map_t target_task, vm_address_t address, vm_size_t size,
                        vm_sync_t sync_flags);
 
+/*
+ * Maps `size` bytes, rounded up to pages, of a memory entry, or with `object` MACH_PORT_NULL fresh
+ * memory as vm_allocate does. `offset` is where in the entry to begin, taken down to a page. `flags`
+ * and *address as for vm_allocate; with ANYWHERE the bits of `mask` are zero in the address. The
+ * memory is the entry's own, seen by all who map it; with `copy` a private copy of what it is now.
+ * The caller's until vm_deallocate; the entry is not needed for it any more.
+ *
+ * KERN_SUCCESS; KERN_NO_SPACE: no room, or the fixed range is in use; KERN_INVALID_RIGHT: the entry
+ * does not allow these protections; KERN_INVALID_ARGUMENT: unknown flags, protections or
+ * inheritance, size 0, more than the entry has, more protection than the maximum;
+ * KERN_INVALID_OBJECT: a right that is no entry; MACH_SEND_INVALID_RIGHT: no send right;
+ * KERN_INVALID_ADDRESS: a fixed range outside the address space; KERN_RESOURCE_SHORTAGE.
+ */
+kern_return_t vm_map(vm_map_t target_task, vm_address_t *address, vm_size_t size, vm_address_t mask,
+                     int flags, mem_entry_name_port_t object, vm_offset_t offset, boolean_t copy,
+                     vm_prot_t cur_protection, vm_prot_t max_protection, vm_inherit_t inheritance);
+
+/* vm_map with a 64-bit offset. */
+kern_return_t vm_map_64(vm_map_t target_task, vm_address_t *address, vm_size_t size,
+                        vm_address_t mask, int flags, mem_entry_name_port_t object,
+                        memory_object_offset_t offset, boolean_t copy, vm_prot_t cur_protection,
+                        vm_prot_t max_protection, vm_inherit_t inheritance);
+
+/*
+ * The memory of [src_address, src_address + size), whole pages, at a second address: the same
+ * memory, or a copy. `src_task` is mach_task_self(). Each part has the protections it has at its
+ * source; *cur_protection and *max_protection get what all parts allow. With `copy` FALSE private
+ * memory is put into shared memory at once, as vm_inherit does it. KERN_SUCCESS;
+ * KERN_INVALID_ADDRESS: a hole; KERN_NO_SPACE: no room, or the fixed range is in use;
+ * KERN_INVALID_ARGUMENT: unknown flags or inheritance, size 0, another task;
+ * KERN_RESOURCE_SHORTAGE.
+ */
+kern_return_t vm_remap(vm_map_t target_task, vm_address_t *target_address, vm_size_t size,
+                       vm_address_t mask, int flags, vm_map_t src_task, vm_address_t src_address,
+                       boolean_t copy, vm_prot_t *cur_protection, vm_prot_t *max_protection,
+                       vm_inherit_t inheritance);
+
+/*
+ * Makes a memory entry: a send right, the caller's, that can be mapped with vm_map, here or by
+ * whom it is sent to. `permission` is the protection that mappings may have, with MAP_MEM_ flags:
+ *
+ *   none                   of the memory at address `offset`, which is shared with all mappings from
+ *                          then on; as much of it as is one object: *size says how much
+ *   MAP_MEM_VM_SHARE       of all of [offset, offset + *size)
+ *   MAP_MEM_VM_COPY        of a copy of it
+ *   MAP_MEM_NAMED_CREATE   of fresh, zero-filled memory
+ *   with a parent_entry    of a part of that entry; `offset` is where
+ *
+ * Sizes and places are rounded outward to pages; *size gets the entry's. With VM_PROT_IS_MASK the
+ * entry allows what of `permission` the memory does. Private memory is put into shared memory as
+ * vm_inherit does it. KERN_SUCCESS, with *size 0 and the null name for fresh memory of size 0;
+ * KERN_INVALID_ADDRESS: a hole; KERN_PROTECTION_FAILURE: the memory, or the parent, does not allow
+ * the permission; KERN_INVALID_ARGUMENT: size 0, beyond the parent's end, or a copied parent;
+ * KERN_INVALID_VALUE: unknown flags; KERN_FAILURE: memory that cannot be shared, since the program
+ * itself has mapped it shared; MACH_SEND_INVALID_RIGHT: `parent_entry` is no send right;
+ * KERN_RESOURCE_SHORTAGE.
+ */
+kern_return_t mach_make_memory_entry(vm_map_t target_task, vm_size_t *size, vm_offset_t offset,
+                                     vm_prot_t permission, mem_entry_name_port_t *object_handle,
+                                     mem_entry_name_port_t parent_entry);
+
+/* The same with 64-bit sizes. */
+kern_return_t mach_make_memory_entry_64(vm_map_t target_task, memory_object_size_t *size,
+                                        memory_object_offset_t offset, vm_prot_t permission,
+                                        mach_port_t *object_handle,
+                                        mem_entry_name_port_t parent_entry);
+
 #ifdef __cplusplus
 }
 #endif

@@ -32,6 +32,15 @@ kern_return_t mach_vm_behavior_set(vm_map_t target_task, mach_vm_address_t addre
                                    mach_vm_size_t size, vm_behavior_t new_behavior);
 kern_return_t mach_vm_msync(vm_map_t target_task, mach_vm_address_t address, mach_vm_size_t size,
                             vm_sync_t sync_flags);
+kern_return_t mach_vm_map(vm_map_t target_task, mach_vm_address_t *address, mach_vm_size_t size,
+                          mach_vm_offset_t mask, int flags, mem_entry_name_port_t object,
+                          memory_object_offset_t offset, boolean_t copy, vm_prot_t cur_protection,
+                          vm_prot_t max_protection, vm_inherit_t inheritance);
+kern_return_t mach_vm_remap(vm_map_t target_task, mach_vm_address_t *target_address,
+                            mach_vm_size_t size, mach_vm_offset_t mask, int flags,
+                            vm_map_t src_task, mach_vm_address_t src_address, boolean_t copy,
+                            vm_prot_t *cur_protection, vm_prot_t *max_protection,
+                            vm_inherit_t inheritance);
 
 #ifdef __cplusplus
 }
