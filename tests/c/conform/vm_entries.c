@@ -1,4 +1,5 @@
-/* Memory entries: made, mapped, shared, copied. And vm_map without one. */
+/* Memory entries: made, mapped, shared, copied; and vm_map without one. Section 8
+ * has no facts of entries, so most names begin without a number. */
 #include "harness/mach_kit.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* The same memory at two addresses, and copies: vm_remap. */
+/* The same memory at two addresses, and copies: vm_remap. Section 8 has no facts of it, so names begin
+ * without a number. */
 #include "harness/mach_kit.h"
 
 #include <string.h>
@@ -80,8 +81,8 @@ TEST(remap_keeps_protections)
     char *memory = kit_allocate(3 * page);
     kit_fill(memory, 3 * page, 1);
     ASSERT_OK(vm_protect(mach_task_self(), (vm_address_t)memory + page, page, TRUE, VM_PROT_READ));
-    for (int copy = 0; copy < 2; copy++) {
-        char *again = remap(memory, 3 * page, copy, VM_PROT_READ);
+    for (boolean_t copy = FALSE; copy <= TRUE; copy++) {
+        char *again = remap(memory, 3 * page, copy == TRUE, VM_PROT_READ);
         ASSERT_FILLED(again, 3 * page, 1);
         again[0] = again[0];
         ASSERT_CODE(KERN_PROTECTION_FAILURE,
@@ -123,7 +124,7 @@ TEST(remap_bad_arguments)
     vm_prot_t current, maximum;
     const mach_vm_address_t source = (mach_vm_address_t)(uintptr_t)memory;
     kit_free(memory + page, page);
-    for (int copy = 0; copy < 2; copy++)
+    for (boolean_t copy = FALSE; copy <= TRUE; copy++)
         ASSERT_CODE(KERN_INVALID_ADDRESS,
                     mach_vm_remap(mach_task_self(), &target, 3 * page, 0, VM_FLAGS_ANYWHERE,
                                   mach_task_self(), source, copy, &current, &maximum,
