@@ -69,17 +69,29 @@ void ipc_peer_tell(struct ipc_peer *peer, enum wire_kind kind, struct util_id id
         channel->broken = true; /* megabytes of unread control entries: the peer is beyond help */
 }
 
-/* Every right of ours to the dead peer's ports dies, and what it held of ours comes back. */
+/* Every right of ours to the dead peer's ports dies, and what it held of ours comes back. A death
+ * may take other ports out of the table (the send-once right of a notification), so those that die
+ * are gathered first. */
 static void peer_die(struct ipc_peer *peer)
 {
-    struct util_idnode *node = NULL, *after = util_idmap_next(&ipc_task.ids, NULL);
-    while ((node = after)) {
-        after = util_idmap_next(&ipc_task.ids, node);
+    struct util_link dying;
+    util_list_init(&dying);
+    for (struct util_idnode *node = util_idmap_next(&ipc_task.ids, NULL); node;
+         node = util_idmap_next(&ipc_task.ids, node)) {
         struct ipc_port *port = UTIL_CONTAINER(node, struct ipc_port, node);
         if (ipc_grants_take(&port->grants, peer) && port->place == IPC_OWN)
             ipc_grant_dropped(port);
-        if (port->place == IPC_REMOTE && port->peer == peer)
+        if (port->place == IPC_REMOTE && port->peer == peer) {
+            ipc_port_ref(port);
+            util_list_append(&dying, &port->doomed);
+        }
+    }
+    while (!util_list_empty(&dying)) {
+        struct ipc_port *port = UTIL_CONTAINER(dying.next, struct ipc_port, doomed);
+        util_list_remove(&port->doomed);
+        if (port->place == IPC_REMOTE)
             ipc_port_die(port);
+        ipc_port_unref(port);
     }
     util_list_remove(&peer->link);
     free(peer);

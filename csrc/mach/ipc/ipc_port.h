@@ -74,10 +74,10 @@ struct ipc_port {
     struct ipc_port *carrier;    /* the port in whose queue that message is; borrowed; NULL: none */
     struct ipc_port *no_senders; /* send-once right for that notification, carried; or NULL */
     struct ipc_port *destroyed;  /* the same for port-destroyed */
-    struct util_link doomed;    /* while its destruction waits for an outer one to finish */
-    struct util_link receivers; /* struct ipc_waiter */
-    struct util_link senders;   /* struct ipc_waiter: local threads that wait for room */
-    int event_fd, poll_fd;      /* machool_port_fd; -1: not asked for */
+    struct util_link doomed;     /* while its death waits for that of others */
+    struct util_link receivers;  /* struct ipc_waiter */
+    struct util_link senders;    /* struct ipc_waiter: local threads that wait for room */
+    int event_fd, poll_fd;       /* machool_port_fd; -1: not asked for */
 
     /* REMOTE */
     struct ipc_peer *peer;
