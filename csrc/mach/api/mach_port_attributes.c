@@ -18,7 +18,12 @@
 static struct ipc_port *receiver(mach_port_name_t name, kern_return_t *ret_code)
 {
     struct ipc_port *port = ipc_right_receiver(name);
-    *ret_code = port ? KERN_SUCCESS : ipc_space_find(name) ? KERN_INVALID_RIGHT : KERN_INVALID_NAME;
+    if (port)
+        *ret_code = KERN_SUCCESS;
+    else if (!MACH_PORT_VALID(name) || ipc_space_find(name))
+        *ret_code = KERN_INVALID_RIGHT;
+    else
+        *ret_code = KERN_INVALID_NAME;
     return port;
 }
 
@@ -26,6 +31,18 @@ static mach_port_rights_t length(const struct util_link *list)
 {
     mach_port_rights_t count = 0;
     UTIL_LIST_EACH(at, after, list) count++;
+    return count;
+}
+
+/* Send-once rights that exist; a message that came by one keeps it until it is received. */
+static mach_port_rights_t once_rights(const struct ipc_port *port)
+{
+    mach_port_rights_t count = length(&port->nonces);
+    UTIL_LIST_EACH(at, after, &port->queue)
+    {
+        const struct ipc_kmsg *kmsg = UTIL_CONTAINER(at, struct ipc_kmsg, link);
+        count += kmsg->local_type == MACH_MSG_TYPE_PORT_SEND_ONCE;
+    }
     return count;
 }
 
@@ -38,21 +55,22 @@ static void fill_status(const struct ipc_port *port, mach_port_status_t *status)
     status->mps_mscount = port->mscount;
     status->mps_qlimit = port->limit;
     status->mps_msgcount = port->queued;
-    status->mps_sorights = length(&port->nonces);
+    status->mps_sorights = once_rights(port);
     status->mps_srights = !ipc_grant_none(port);
     status->mps_pdrequest = port->destroyed != NULL;
     status->mps_nsrequest = port->no_senders != NULL;
     if (port->guarded)
         status->mps_flags |= MACH_PORT_STATUS_FLAG_GUARDED;
-    if (port->strict)
+    if (port->guarded && port->strict)
         status->mps_flags |= MACH_PORT_STATUS_FLAG_STRICT_GUARD;
+    if (port->guarded && port->immovable)
+        status->mps_flags |= MACH_PORT_STATUS_FLAG_GUARD_IMMOVABLE_RECEIVE;
 }
 
 /* The flavour's answer, into `info` of that many words. */
 static void fill_info(const struct ipc_port *port, mach_port_flavor_t flavor, mach_port_info_t info)
 {
     mach_port_limits_t limits = {.mpl_qlimit = port->limit};
-    mach_port_guard_info_t guard = {.mpgi_guard = port->guarded ? port->context : 0};
     mach_port_info_ext_t extended;
     switch (flavor) {
     case MACH_PORT_LIMITS_INFO:
@@ -65,11 +83,8 @@ static void fill_info(const struct ipc_port *port, mach_port_flavor_t flavor, ma
         memcpy(info, &extended,
                flavor == MACH_PORT_INFO_EXT ? sizeof extended : sizeof extended.mpie_status);
         break;
-    case MACH_PORT_DNREQUESTS_SIZE: /* there is no table that could be full */
+    default: /* MACH_PORT_DNREQUESTS_SIZE: there is no table that could be full */
         *info = 0;
-        break;
-    default:
-        memcpy(info, &guard, sizeof guard);
     }
 }
 
@@ -85,8 +100,6 @@ static mach_msg_type_number_t info_count(mach_port_flavor_t flavor)
         return MACH_PORT_DNREQUESTS_SIZE_COUNT;
     case MACH_PORT_INFO_EXT:
         return MACH_PORT_INFO_EXT_COUNT;
-    case MACH_PORT_GUARD_INFO:
-        return MACH_PORT_GUARD_INFO_COUNT;
     default:
         return 0;
     }
@@ -218,12 +231,12 @@ kern_return_t mach_port_guard_with_flags(ipc_space_t task, mach_port_name_t name
         return KERN_INVALID_ARGUMENT;
     ipc_task_lock();
     struct ipc_port *port = receiver(name, &kr);
-    if (port && port->guarded) {
+    if (port && (port->guarded || port->context)) { /* a context is taken for a guard */
         kr = KERN_INVALID_ARGUMENT;
     } else if (port) {
         port->guarded = true;
         port->strict = flags & MPG_STRICT;
-        port->immovable = flags & MPG_IMMOVABLE_RECEIVE;
+        port->immovable |= (flags & MPG_IMMOVABLE_RECEIVE) != 0;
         port->context = guard;
     }
     ipc_task_unlock();
@@ -236,19 +249,18 @@ kern_return_t mach_port_guard(ipc_space_t task, mach_port_name_t name, mach_port
     return mach_port_guard_with_flags(task, name, guard, strict ? MPG_STRICT : 0);
 }
 
-/* Takes the guard off if it is `guard`, or puts `then` in its place. */
+/* Takes the guard off if it is `guard`, or puts `then` in its place. An immovable right stays so. */
 static kern_return_t change_guard(mach_port_name_t name, mach_port_context_t guard, bool keep,
                                   mach_port_context_t then)
 {
     kern_return_t kr;
     ipc_task_lock();
     struct ipc_port *port = receiver(name, &kr);
-    if (port && (!port->guarded || port->context != guard)) {
+    if (port && (!port->guarded || port->context != guard || (keep && port->strict))) {
         kr = KERN_INVALID_ARGUMENT;
     } else if (port) {
         port->guarded = keep;
         port->strict &= keep;
-        port->immovable &= keep;
         port->context = then;
     }
     ipc_task_unlock();
@@ -276,26 +288,30 @@ kern_return_t mach_port_peek(ipc_space_t task, mach_port_name_t name,
                              mach_msg_trailer_info_t trailer, mach_msg_type_number_t *trailer_count)
 {
     CHECK_TASK(task);
+    enum { HEADER_GROWS = 8 }; /* the kernel's header is so much longer, and is counted */
     mach_msg_option_t option = (mach_msg_option_t)trailer_type;
     mach_msg_size_t trailer_size = REQUESTED_TRAILER_SIZE(option);
     kern_return_t kr;
-    if (*trailer_count < trailer_size)
-        return KERN_FAILURE;
+    if (!MACH_PORT_VALID(name))
+        return KERN_INVALID_RIGHT;
+    if (GET_RCV_ELEMENTS(option) > MACH_RCV_TRAILER_AUDIT || trailer_size > *trailer_count)
+        return KERN_INVALID_VALUE;
+    *trailer_count = trailer_size;
     ipc_task_lock();
     ipc_engine_catch_up();
     struct ipc_port *port = receiver(name, &kr);
-    const struct ipc_kmsg *kmsg = port ? ipc_mqueue_peek(port) : NULL;
-    /* Found by number, or the oldest (0); a message has its number once it is received. */
-    if (port && (!kmsg || (*seqno != 0 && *seqno != port->seqno))) {
+    /* Found by the number it will have, or the oldest (0). */
+    uint32_t number = port && *seqno ? *seqno - port->seqno : 0;
+    const struct ipc_kmsg *kmsg = port ? ipc_mqueue_at(port, number) : NULL;
+    if (port && !kmsg) {
         kr = KERN_FAILURE;
     } else if (port) {
-        *seqno = port->seqno;
-        *size = ipc_kmsg_user_size(kmsg) + (mach_msg_size_t)sizeof(mach_msg_trailer_t);
+        *seqno = port->seqno + number;
+        *size = ipc_kmsg_user_size(kmsg) + HEADER_GROWS;
         *id = kmsg->msgh_id;
         ipc_kmsg_trailer(kmsg, port, option, trailer, trailer_size);
         memcpy(trailer + offsetof(mach_msg_seqno_trailer_t, msgh_seqno), seqno,
                trailer_size >= sizeof(mach_msg_seqno_trailer_t) ? sizeof *seqno : 0);
-        *trailer_count = trailer_size;
     }
     ipc_task_unlock();
     return kr;

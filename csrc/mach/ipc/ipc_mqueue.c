@@ -71,6 +71,18 @@ struct ipc_kmsg *ipc_mqueue_peek(const struct ipc_port *port)
     return first ? UTIL_CONTAINER(first, struct ipc_kmsg, link) : NULL;
 }
 
+struct ipc_kmsg *ipc_mqueue_at(const struct ipc_port *port, uint32_t number)
+{
+    if (number >= port->queued)
+        return NULL;
+    UTIL_LIST_EACH(at, after, &port->queue)
+    {
+        if (number-- == 0)
+            return UTIL_CONTAINER(at, struct ipc_kmsg, link);
+    }
+    return NULL;
+}
+
 struct ipc_kmsg *ipc_mqueue_take(struct ipc_port *port)
 {
     struct ipc_kmsg *kmsg = ipc_mqueue_peek(port);

@@ -33,6 +33,8 @@ struct ipc_kmsg *ipc_mqueue_take(struct ipc_port *port);
 
 /* The message that would be taken next, still queued; NULL: none. */
 struct ipc_kmsg *ipc_mqueue_peek(const struct ipc_port *port);
+/* The message that `number` others are in front of, or NULL. */
+struct ipc_kmsg *ipc_mqueue_at(const struct ipc_port *port, uint32_t number);
 
 /* Looks whether the task behind a send right is still there, so that a send to a dead one fails
  * before anything is consumed (S148). */

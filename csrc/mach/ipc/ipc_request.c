@@ -128,11 +128,12 @@ void ipc_request_look(void)
 
 /* ---- asking ------------------------------------------------------------------------------ */
 
-static kern_return_t about_dead_name(struct ipc_entry *entry, bool at_once,
+/* Too late for a dead-name request; one for room hears of the death at once (S133). */
+static kern_return_t about_dead_name(struct ipc_entry *entry, bool possible,
                                      struct ipc_port *take_once)
 {
-    if (!at_once || !take_once)
-        return KERN_INVALID_ARGUMENT; /* S133 */
+    if (!possible || !take_once)
+        return take_once ? KERN_INVALID_ARGUMENT : KERN_SUCCESS;
     gain_uref(entry);
     ipc_notify_name(take_once, MACH_NOTIFY_DEAD_NAME, entry->name);
     return KERN_SUCCESS;
@@ -143,7 +144,7 @@ static kern_return_t about_name(struct ipc_entry *entry, bool possible, bool at_
                                 struct ipc_port *take_once, struct ipc_port **ret_previous)
 {
     if (entry->type & MACH_PORT_TYPE_DEAD_NAME)
-        return about_dead_name(entry, at_once || possible, take_once);
+        return about_dead_name(entry, possible, take_once);
     if (!(entry->type & PORT_RIGHTS))
         return KERN_INVALID_RIGHT;
     *ret_previous = steal(entry);

@@ -127,10 +127,11 @@ kern_return_t mach_port_set_context(ipc_space_t task, mach_port_name_t name,
                                     mach_port_context_t context);
 
 /*
- * Looks at the oldest message of a queue (`*request_seqnop` 0, or its number) and leaves it there:
- * its number, its size and 8 bytes for the least trailer, its id, and the trailer that
- * `trailer_type` asks for, `*trailer_infopCnt` bytes of room in, written out. KERN_SUCCESS;
- * KERN_FAILURE: none there, or too little room; KERN_INVALID_NAME; KERN_INVALID_RIGHT.
+ * Looks at a message of a queue, the oldest (`*request_seqnop` 0) or the one that will have that
+ * number, and leaves it there: its number, its size and 8 bytes more, its id, and the trailer that
+ * `trailer_type` asks for, of MACH_RCV_TRAILER_AUDIT at most, `*trailer_infopCnt` bytes of room in,
+ * written out. KERN_SUCCESS; KERN_FAILURE: none there; KERN_INVALID_VALUE: too little room, or
+ * another trailer; KERN_INVALID_NAME; KERN_INVALID_RIGHT.
  */
 kern_return_t mach_port_peek(ipc_space_t task, mach_port_name_t name,
                              mach_msg_trailer_type_t trailer_type,
