@@ -75,6 +75,15 @@ static mach_msg_return_t measure(const mach_msg_header_t *header, mach_msg_size_
     return MACH_MSG_SUCCESS;
 }
 
+/* Only a receive right, and with flags that make sense (S158). */
+static bool guarded_is_valid(const mach_msg_guarded_port_descriptor_t *d)
+{
+    if (d->disposition != MACH_MSG_TYPE_MOVE_RECEIVE || d->flags == MACH_MSG_GUARD_FLAGS_NONE ||
+        d->flags & ~MACH_MSG_GUARD_FLAGS_MASK)
+        return false;
+    return !(d->flags & MACH_MSG_GUARD_FLAGS_UNGUARDED_ON_SEND) || d->context == 0;
+}
+
 /* One descriptor, and what it adds to what all together ask for. */
 static mach_msg_return_t check_descriptor(const union user_descriptor *d, uint64_t *physical,
                                           uint64_t *rights)
@@ -85,8 +94,7 @@ static mach_msg_return_t check_descriptor(const union user_descriptor *d, uint64
         return MACH_MSG_SUCCESS;
     case MACH_MSG_GUARDED_PORT_DESCRIPTOR:
         *rights += 1;
-        return d->guarded.disposition == MACH_MSG_TYPE_MOVE_RECEIVE ? MACH_MSG_SUCCESS
-                                                                    : MACH_SEND_INVALID_TYPE;
+        return guarded_is_valid(&d->guarded) ? MACH_MSG_SUCCESS : MACH_SEND_INVALID_TYPE;
     case MACH_MSG_OOL_PORTS_DESCRIPTOR:
         *rights += d->ool_ports.count;
         return MACH_MSG_SUCCESS;
@@ -238,14 +246,22 @@ static mach_msg_return_t copyin_ool_ports(const mach_msg_ool_ports_descriptor_t 
     return mr;
 }
 
-/* A guarded port gives up its guard to who knows it; an unguarded one gets one on arrival. */
+/* Whose guard the descriptor says, or who is unguarded and said to be so (S158). */
+static bool guard_is_right(const struct ipc_port *port,
+                           const mach_msg_guarded_port_descriptor_t *user)
+{
+    if (port->guarded)
+        return port->context == user->context;
+    return user->flags & MACH_MSG_GUARD_FLAGS_UNGUARDED_ON_SEND && user->context == 0;
+}
+
 static mach_msg_return_t copyin_guarded(const mach_msg_guarded_port_descriptor_t *user,
                                         struct ipc_kmsg_descriptor *d)
 {
-    struct ipc_port *port = ipc_right_receiver(user->name);
+    const struct ipc_port *port = ipc_right_receiver(user->name);
     d->guard = user->context;
-    d->guard_flags = user->flags & MACH_MSG_GUARD_FLAGS_MASK;
-    if (port && port->guarded && port->context != user->context)
+    d->guard_flags = (uint16_t)user->flags;
+    if (port && !guard_is_right(port, user))
         return MACH_SEND_INVALID_RIGHT;
     return copyin_right(user->name, user->disposition, &d->right);
 }

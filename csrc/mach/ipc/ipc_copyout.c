@@ -84,25 +84,32 @@ static mach_msg_return_t copyout_ool_ports(struct ipc_kmsg_descriptor *d)
     return bits;
 }
 
-/* A receive right with its guard, for who asked to see such; else it is destroyed (S158). */
-static mach_msg_return_t copyout_guarded(struct ipc_kmsg_descriptor *d, bool wanted,
+/* A receive right for who asked to see guarded ones; else it is destroyed (S158). If the sender
+ * wished it so, the address of the buffer guards it from now on, and holds it fast unless that
+ * buffer is the sender's own again. */
+static mach_msg_return_t copyout_guarded(struct ipc_kmsg *kmsg, struct ipc_kmsg_descriptor *d,
+                                         const mach_msg_header_t *header,
                                          mach_port_name_t *ret_name)
 {
     struct ipc_port *port = d->right.port;
-    if (!wanted)
+    if (!kmsg->keeps_guards)
         ipc_right_clean(&d->right);
     mach_msg_return_t bits = ipc_right_copyout(&d->right, ret_name) == KERN_SUCCESS
                                  ? MACH_MSG_SUCCESS
                                  : MACH_MSG_IPC_SPACE;
-    if (wanted && port && MACH_PORT_VALID(*ret_name)) {
+    if (port && MACH_PORT_VALID(*ret_name) &&
+        d->guard_flags & MACH_MSG_GUARD_FLAGS_IMMOVABLE_RECEIVE) {
         port->guarded = true;
-        port->context = d->guard;
+        port->immovable = !kmsg->pseudo;
+        port->context = d->guard = (uintptr_t)header;
+        d->guard_flags = MACH_MSG_GUARD_FLAGS_IMMOVABLE_RECEIVE;
     }
     return bits;
 }
 
 /* One descriptor's rights; memory gets its address later. Returns the descriptor's size. */
-static size_t copyout_descriptor(struct ipc_kmsg *kmsg, struct ipc_kmsg_descriptor *d, uint8_t *at,
+static size_t copyout_descriptor(struct ipc_kmsg *kmsg, struct ipc_kmsg_descriptor *d,
+                                 const mach_msg_header_t *header, uint8_t *at,
                                  mach_msg_return_t *bits)
 {
     mach_msg_type_name_t type = d->right.type;
@@ -114,7 +121,7 @@ static size_t copyout_descriptor(struct ipc_kmsg *kmsg, struct ipc_kmsg_descript
         write_port(at, name, type);
         return sizeof(mach_msg_port_descriptor_t);
     case MACH_MSG_GUARDED_PORT_DESCRIPTOR:
-        *bits |= copyout_guarded(d, kmsg->keeps_guards, &name);
+        *bits |= copyout_guarded(kmsg, d, header, &name);
         write_guarded(at, d, name);
         break;
     case MACH_MSG_OOL_PORTS_DESCRIPTOR:
@@ -137,7 +144,7 @@ static mach_msg_return_t copyout_body(struct ipc_kmsg *kmsg, mach_msg_header_t *
         at = descriptors_of(header);
     }
     for (uint32_t i = 0; i < kmsg->descriptor_count; i++) {
-        at += copyout_descriptor(kmsg, &kmsg->descriptors[i], at, &bits);
+        at += copyout_descriptor(kmsg, &kmsg->descriptors[i], header, at, &bits);
     }
     memcpy(at, kmsg->inline_bytes, kmsg->inline_size);
     return bits;
@@ -206,7 +213,7 @@ void ipc_kmsg_copyout_pseudo(struct ipc_kmsg *take_kmsg, mach_msg_header_t *head
     mach_msg_type_name_t remote_type = take_kmsg->destination.type;
     mach_msg_type_name_t local_type = take_kmsg->reply.type;
     mach_port_name_t remote, local;
-    take_kmsg->keeps_guards = true;
+    take_kmsg->keeps_guards = take_kmsg->pseudo = true;
     ipc_task_lock();
     (void)ipc_right_copyout(&take_kmsg->destination, &remote);
     (void)ipc_right_copyout(&take_kmsg->reply, &local);

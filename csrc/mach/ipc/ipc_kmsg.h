@@ -57,6 +57,7 @@ struct ipc_kmsg {
     bool kernel;                    /* a notification: kernel identity in its trailer (S88) */
     bool receives;                  /* carries a receive right */
     bool keeps_guards;              /* its receiver asked for guarded ports (S158) */
+    bool pseudo;                    /* it goes back to its sender (S126) */
     struct ipc_carried destination; /* the send right it is sent by, until it leaves the queue */
     mach_msg_type_name_t local_type;
     struct ipc_carried reply;
