@@ -46,6 +46,15 @@ struct vm_range vm_range_at(uintptr_t address)
     return found;
 }
 
+struct vm_range vm_range_around(uintptr_t address)
+{
+    size_t at = lower_bound(address);
+    if (at < ranges.used && ranges.list[at].start <= address)
+        return ranges.list[at];
+    return default_of(at > 0 ? ranges.list[at - 1].end : 0,
+                      at < ranges.used ? ranges.list[at].start : UINTPTR_MAX);
+}
+
 const struct vm_range *vm_range_next(uintptr_t address)
 {
     size_t at = lower_bound(address);

@@ -30,6 +30,8 @@ struct vm_range {
 
 /* The values at an address, cut to where they hold: from `address` on, to the next change. */
 struct vm_range vm_range_at(uintptr_t address);
+/* The same with its whole extent. */
+struct vm_range vm_range_around(uintptr_t address);
 /* The first interval of the table that ends above `address`; NULL: none. Valid until a change. */
 const struct vm_range *vm_range_next(uintptr_t address);
 

@@ -169,6 +169,32 @@ kern_return_t mach_make_memory_entry_64(vm_map_t target_task, memory_object_size
                                         mach_port_t *object_handle,
                                         mem_entry_name_port_t parent_entry);
 
+/*
+ * Tells of the region that covers *address, or of the first one above it: where it starts, how long
+ * it is, and in `info`, of *count words, what `flavor` asks for: one of the structs of
+ * mach/vm_region.h. Regions are the mappings of the system, cut where maximum protection or
+ * inheritance changes. *object_name gets MACH_PORT_NULL. KERN_SUCCESS; KERN_INVALID_ADDRESS: nothing
+ * is mapped there or above; KERN_INVALID_ARGUMENT: an unknown flavor, or too few words.
+ */
+kern_return_t vm_region(vm_map_read_t target_task, vm_address_t *address, vm_size_t *size,
+                        vm_region_flavor_t flavor, vm_region_info_t info,
+                        mach_msg_type_number_t *count, mach_port_t *object_name);
+kern_return_t vm_region_64(vm_map_read_t target_task, vm_address_t *address, vm_size_t *size,
+                           vm_region_flavor_t flavor, vm_region_info_t info,
+                           mach_msg_type_number_t *count, mach_port_t *object_name);
+
+/*
+ * The same with more to tell: a struct vm_region_submap_info; with _64 a
+ * struct vm_region_submap_info_64, or by the number of words its short form. There are no submaps:
+ * *nesting_depth becomes 0.
+ */
+kern_return_t vm_region_recurse(vm_map_read_t target_task, vm_address_t *address, vm_size_t *size,
+                                natural_t *nesting_depth, vm_region_recurse_info_t info,
+                                mach_msg_type_number_t *count);
+kern_return_t vm_region_recurse_64(vm_map_read_t target_task, vm_address_t *address,
+                                   vm_size_t *size, natural_t *nesting_depth,
+                                   vm_region_recurse_info_64_t info, mach_msg_type_number_t *count);
+
 #ifdef __cplusplus
 }
 #endif

@@ -41,6 +41,13 @@ kern_return_t mach_vm_remap(vm_map_t target_task, mach_vm_address_t *target_addr
                             vm_map_t src_task, mach_vm_address_t src_address, boolean_t copy,
                             vm_prot_t *cur_protection, vm_prot_t *max_protection,
                             vm_inherit_t inheritance);
+kern_return_t mach_vm_region(vm_map_read_t target_task, mach_vm_address_t *address,
+                             mach_vm_size_t *size, vm_region_flavor_t flavor, vm_region_info_t info,
+                             mach_msg_type_number_t *count, mach_port_t *object_name);
+kern_return_t mach_vm_region_recurse(vm_map_read_t target_task, mach_vm_address_t *address,
+                                     mach_vm_size_t *size, natural_t *nesting_depth,
+                                     vm_region_recurse_info_t info,
+                                     mach_msg_type_number_t *count);
 
 #ifdef __cplusplus
 }
