@@ -88,12 +88,33 @@ def tests(program: str) -> list[CTest]:
 def config(option: str) -> list[str]:
     """Flags of the package under test."""
     command = [sys.executable, "-m", "machool", "config", option]
-    return shlex.split(subprocess.run(command, check=True, text=True, capture_output=True).stdout)
+    done = subprocess.run(command, check=True, text=True, capture_output=True, env=environment())
+    return shlex.split(done.stdout)
 
 
 def sanitizers() -> list[str]:
     wanted = os.environ.get("MACHOOL_SANITIZE", "")
-    return [f"-fsanitize={wanted}", "-fno-omit-frame-pointer"] if wanted else []
+    if not wanted:
+        return []
+    return [f"-fsanitize={wanted}", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all"]
+
+
+def environment() -> dict[str, str]:
+    """For an interpreter that is not instrumented and loads a library that is: its runtimes first.
+
+    What the interpreter itself does not free is not ours to report.
+    """
+    wanted = os.environ.get("MACHOOL_SANITIZE", "").split(",")
+    names = {"address": "libasan.so", "thread": "libtsan.so", "undefined": "libubsan.so"}
+    ask = [*shlex.split(os.environ.get("CC", "cc")), "-print-file-name="]
+    found = [
+        subprocess.check_output([*ask[:-1], ask[-1] + names[kind]], text=True).strip()
+        for kind in wanted
+        if kind in names
+    ]
+    if not found:
+        return dict(os.environ)
+    return os.environ | {"LD_PRELOAD": " ".join(found), "ASAN_OPTIONS": "detect_leaks=0"}
 
 
 def run(command: list[str], target: Path, newest: float) -> None:

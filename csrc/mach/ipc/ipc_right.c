@@ -259,7 +259,7 @@ static void receive_destroy(struct ipc_entry *entry)
 
 static void set_destroy(struct ipc_entry *entry)
 {
-    struct ipc_port *set = ipc_port_ref(entry->port);
+    struct ipc_port *set = entry->port;
     entry_lose(entry, MACH_PORT_TYPE_PORT_SET);
     ipc_port_destroy_set(set);
 }

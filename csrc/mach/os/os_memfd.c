@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -59,6 +60,17 @@ int os_memfd_reserve(int fd, uint64_t offset, uint64_t size)
     return 0;
 }
 
+/* Whole pages of the program's are written, stack among them: an address sanitizer that looked at
+ * them would object to what lies between its variables. */
+static ssize_t write_pages(int fd, const void *from, size_t size, off_t offset)
+{
+#ifdef __SANITIZE_ADDRESS__
+    return syscall(SYS_pwrite64, fd, from, size, offset);
+#else
+    return pwrite(fd, from, size, offset);
+#endif
+}
+
 int os_memfd_write(int fd, const void *from, uint64_t size, uint64_t offset)
 {
     const char *at = from;
@@ -66,7 +78,7 @@ int os_memfd_write(int fd, const void *from, uint64_t size, uint64_t offset)
     if (__builtin_add_overflow(offset, size, &end) || too_large(end))
         return -EFBIG;
     while (size > 0) {
-        ssize_t r = pwrite(fd, at, size, (off_t)offset);
+        ssize_t r = write_pages(fd, at, size, (off_t)offset);
         if (r < 0 && errno == EINTR)
             continue;
         if (r <= 0)

@@ -77,6 +77,39 @@ static void count_mappings(struct counts *counts)
 
 #endif
 
+#if defined(__linux__) && defined(__SANITIZE_ADDRESS__)
+
+int __lsan_do_recoverable_leak_check(void);
+const char *__lsan_default_options(void);
+const char *__lsan_default_suppressions(void);
+
+bool counts_memory_lost(void)
+{
+    return __lsan_do_recoverable_leak_check() != 0;
+}
+
+/* A test is a forked child: its task began anew and has nothing any more that leads to the ports
+ * its parent had from the start. They cannot be freed there, since a thread that is not in the
+ * child may have been using them. */
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:add_special\n";
+}
+
+const char *__lsan_default_options(void)
+{
+    return "print_suppressions=0";
+}
+
+#else
+
+bool counts_memory_lost(void)
+{
+    return false;
+}
+
+#endif
+
 void counts_take(struct counts *ret_counts, size_t (*count_names)(void))
 {
     count_descriptors(ret_counts);

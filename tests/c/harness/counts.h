@@ -25,5 +25,7 @@ void counts_take(struct counts *ret_counts, size_t (*count_names)(void));
 bool counts_equal(const struct counts *before, const struct counts *after);
 /* To stderr: the numbers, and which descriptors and mappings came or went. */
 void counts_print_difference(const struct counts *before, const struct counts *after);
+/* Whether memory of malloc was lost, and to stderr, whose. Known with the address sanitizer only. */
+bool counts_memory_lost(void);
 
 #endif

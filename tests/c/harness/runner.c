@@ -198,6 +198,8 @@ static void run_here(const struct test_case *test)
     test->run();
     peer_assert_none_left();
     compare_counts(&before);
+    if (counts_memory_lost())
+        FAIL("memory was lost");
 }
 
 static int run_child(const struct test_case *test)
