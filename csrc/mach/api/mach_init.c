@@ -1,12 +1,11 @@
 /* What a Mach program finds when it starts: its own name, the bootstrap port, the page size. */
 #include "ipc/ipc_space.h"
+#include "ipc/ipc_task.h"
+#include "ipc/ipc_thread.h"
 
-#include <mach/mach_host.h>
 #include <mach/mach_init.h>
-#include <mach/mach_time.h>
 #include <mach/vm_page_size.h>
 #include <servers/bootstrap.h>
-#include <time.h>
 #include <unistd.h>
 
 mach_port_t mach_task_self_ = IPC_NAME_TASK;
@@ -29,20 +28,28 @@ mach_port_t mach_task_self(void)
     return mach_task_self_;
 }
 
+boolean_t mach_task_is_self(task_name_t task)
+{
+    return task == mach_task_self_;
+}
+
+mach_port_t mach_thread_self(void)
+{
+    mach_port_name_t name = MACH_PORT_NULL;
+    ipc_task_lock();
+    struct ipc_thread *thread = ipc_thread_self();
+    if (thread)
+        (void)ipc_thread_name(thread, &name);
+    ipc_task_unlock();
+    return name;
+}
+
 mach_port_t mach_host_self(void)
 {
+    ipc_task_lock();
+    struct ipc_entry *entry = ipc_space_find(IPC_NAME_HOST);
+    if (entry && entry->urefs < IPC_UREFS_MAX)
+        entry->urefs++;
+    ipc_task_unlock();
     return IPC_NAME_HOST;
-}
-
-uint64_t mach_absolute_time(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-kern_return_t mach_timebase_info(mach_timebase_info_t info)
-{
-    info->numer = info->denom = 1; /* ticks are nanoseconds */
-    return KERN_SUCCESS;
 }

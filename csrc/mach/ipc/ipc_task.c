@@ -43,6 +43,7 @@ static void init_lists(void)
     util_list_init(&ipc_task.doors);
     util_list_init(&ipc_task.ends);
     util_list_init(&ipc_task.judge);
+    util_list_init(&ipc_task.threads);
 }
 
 /* A name of the kernel's: it exists from the start, under a fixed number. */
@@ -113,6 +114,7 @@ static void start_anew(void)
     ipc_task = (struct ipc_task){
         .lock = PTHREAD_MUTEX_INITIALIZER,
         .marker = ipc_task.marker,
+        .exc_guard = ipc_task.exc_guard, /* a child inherits it */
     };
     ipc_engine_reset();
     atomic_store(&wanted, 0);

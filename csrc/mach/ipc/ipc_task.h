@@ -9,6 +9,8 @@
  *     doors, ends                 listeners and introduced ends not yet claimed (ipc_door)
  *     engine                      leader, followers, hot channels, pass number (ipc_engine)
  *     judge                       ports whose counts are to be judged (ipc_grant)
+ *     threads                     those that have a name or a reply port (ipc_thread)
+ *     registered, exc_guard       what mach_ports_register() and task_set_exc_guard_behavior() left
  *
  * Fork rule: a child starts with an empty space and its bootstrap port (S142; ipc_bootstrap). The prepare
  * handler takes the lock and makes regions private (S182); the child closes every descriptor of
@@ -44,10 +46,13 @@ struct ipc_task {
     struct util_link doors;     /* struct ipc_door */
     struct util_link ends;      /* struct ipc_end */
     struct util_link judge;     /* struct ipc_port */
+    struct util_link threads;   /* struct ipc_thread */
     struct os_address address;  /* of the private listener; length 0: none yet */
     struct ipc_port *bootstrap; /* the right in TASK_BOOTSTRAP_PORT, carried; NULL: none */
     struct ipc_engine engine;
-    uint32_t armed_requests; /* for send-possible, that wait for room */
+    uint32_t armed_requests;        /* for send-possible, that wait for room */
+    struct ipc_port *registered[3]; /* send rights, carried; NULL: none */
+    uint32_t exc_guard;             /* TASK_EXC_GUARD_ */
     uint64_t messages_sent, messages_received, bytes_inline;
 };
 

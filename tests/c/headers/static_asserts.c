@@ -1,17 +1,14 @@
 /*
  * The headers, checked by the compiler: every constant's value, every struct's size and the place
- * of its fields, every type's width, every call's signature. Nothing runs.
+ * of its fields, every type's width, every call's signature. Nothing runs. Ports, messages, memory
+ * and services are here; tasks, threads, the host and the clock in static_asserts_task.c.
  *
  * It is compiled against our headers and against those of the macOS SDK, for both of its machines,
  * so each row says what Darwin says and we say the same. A row that holds on one side only stands
  * under #ifdef with the reason. scripts/check-headers finds constants of ours without a row here.
- *
- *   V(name, value)            a constant
- *   SIZE(type, bytes)         the size of a type, alignment 4 being checked for messages
- *   AT(type, field, offset)   a field that is not a bit-field; habits.c looks at those at run time
- *   SAME(type, type)          one and the same type
- *   FN(name, result, args)    a call's signature
  */
+#include "asserts.h"
+
 #include <AvailabilityMacros.h>
 #include <bootstrap.h>
 #include <limits.h>
@@ -23,19 +20,8 @@
 #include <mach/notify.h>
 #include <mach/vm_region.h>
 #include <servers/bootstrap.h>
-#include <stddef.h>
-#include <stdint.h>
 
 // clang-format off
-
-#define V(name, value) _Static_assert((long long)(name) == (value), #name);
-#define SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type);
-#define MSG(type, bytes) SIZE(type, bytes) _Static_assert(_Alignof(type) == 4, #type " alignment");
-#define AT(type, field, offset) _Static_assert(offsetof(type, field) == (offset), #type "." #field);
-#define SAME(type, other) \
-    _Static_assert(_Generic((type *)0, other * : 1, default : 0), #type " is " #other);
-#define FN(name, result, args) \
-    _Static_assert(_Generic(&name, result (*) args : 1, default : 0), #name);
 
 /* S162: kern_return.h */
 V(KERN_SUCCESS, 0) V(KERN_INVALID_ADDRESS, 1) V(KERN_PROTECTION_FAILURE, 2) V(KERN_NO_SPACE, 3)

@@ -13,8 +13,10 @@
 #include <mach/mach_interface.h>
 #include <mach/mach_port.h>
 #include <mach/mach_types.h>
+#include <mach/mig.h>
 #include <mach/mig_errors.h>
 #include <mach/std_types.h>
+#include <mach/thread_switch.h>
 #include <mach/vm_region.h>
 
 #ifdef __cplusplus

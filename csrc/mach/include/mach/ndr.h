@@ -30,4 +30,15 @@ typedef struct {
 #define NDR_CHAR_ASCII 0
 #define NDR_CHAR_EBCDIC 1
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The running machine's. To be read only. */
+extern NDR_record_t NDR_record;
+
+#ifdef __cplusplus
+}
+#endif
+
 #endif

@@ -164,7 +164,7 @@ typedef int mach_port_flavor_t;
 typedef struct mach_port_options {
     uint32_t flags;
     mach_port_limits_t mpl;
-    union {
+    __extension__ union { /* C99 has no unnamed ones */
         uint64_t reserved[2];
         mach_port_name_t work_interval_port;
         mach_port_name_t service_port_name;
