@@ -97,10 +97,14 @@ class InvalidMemory(MachError):
     _hint = "the buffer's memory was unmapped or protected behind its back"
 
 
+_MIG_SERVER_DIED: Final = -308  # a bootstrap request was dropped by the program that serves it
+
 _CLASSES: Final[dict[int, type[MachError]]] = {
     _machool.MACH_SEND_TIMED_OUT: TimedOut,
     _machool.MACH_RCV_TIMED_OUT: TimedOut,
     _machool.MACH_SEND_INVALID_DEST: PeerDied,
+    _MIG_SERVER_DIED: PeerDied,
+    _machool.KERN_OPERATION_TIMED_OUT: TimedOut,
     _machool.MACH_SEND_TOO_LARGE: MessageTooLarge,
     _machool.MACH_RCV_TOO_LARGE: MessageTooLarge,
     _machool.MACH_SEND_INVALID_MEMORY: InvalidMemory,
@@ -138,7 +142,7 @@ _NAMES: Final[dict[int, str]] = {
     value: name
     for name, value in vars(_machool).items()
     if _is_code(name) and (value >= 0x10000000 or name.startswith(("KERN_", "BOOTSTRAP_")))
-}
+} | {_MIG_SERVER_DIED: "MIG_SERVER_DIED"}
 
 
 def code_name(code: int) -> str:

@@ -42,24 +42,44 @@ static kern_return_t check_reply(mach_msg_header_t *header, mach_msg_id_t id)
     return MIG_REPLY_MISMATCH;
 }
 
+/* A call's own code where mach_msg has failed. What had been made of the message is dropped: a
+ * request that came back has other bits, a reply that could not be had whole has some. */
+static kern_return_t failed(mach_msg_header_t *header, mach_msg_bits_t untouched,
+                            mach_msg_return_t mr)
+{
+    if (header->msgh_bits != untouched)
+        mach_msg_destroy(header);
+    switch (mr & ~MACH_MSG_MASK) {
+    case MACH_SEND_TIMED_OUT:
+    case MACH_RCV_TIMED_OUT:
+        return KERN_OPERATION_TIMED_OUT;
+    case MACH_SEND_NO_BUFFER:
+    case MACH_RCV_HEADER_ERROR:
+    case MACH_RCV_BODY_ERROR:
+        return BOOTSTRAP_NO_MEMORY;
+    default:
+        return mr;
+    }
+}
+
 /* Sends a request and receives its reply at a port of its own. */
 static kern_return_t exchange(struct machool_bootstrap_request *request, mach_port_t at,
                               struct reply_buffer *ret_reply)
 {
-    mach_msg_id_t id = request->header.msgh_id;
-    mach_msg_option_t limited = MACH_SEND_TIMEOUT | MACH_RCV_TIMEOUT;
-    kern_return_t kr = mach_msg(&request->header, MACH_SEND_MSG | limited, sizeof *request, 0,
-                                MACH_PORT_NULL, MACHOOL_BOOTSTRAP_PATIENCE, MACH_PORT_NULL);
-    if (kr == MACH_SEND_TIMED_OUT) {
-        mach_msg_destroy(&request->header); /* it came back, with its rights */
-        return KERN_OPERATION_TIMED_OUT;
-    }
-    if (kr == MACH_MSG_SUCCESS)
-        kr = mach_msg(&ret_reply->reply.header, MACH_RCV_MSG | limited, 0, sizeof *ret_reply, at,
-                      MACHOOL_BOOTSTRAP_PATIENCE, MACH_PORT_NULL);
-    if (kr == MACH_RCV_TIMED_OUT)
-        return KERN_OPERATION_TIMED_OUT;
-    return kr == MACH_MSG_SUCCESS ? check_reply(&ret_reply->reply.header, id) : kr;
+    mach_msg_bits_t bits = request->header.msgh_bits;
+    mach_msg_header_t *reply = &ret_reply->reply.header;
+    mach_msg_return_t mr = mach_msg(&request->header, MACH_SEND_MSG | MACH_SEND_TIMEOUT,
+                                    sizeof *request, 0, MACH_PORT_NULL, MACHOOL_BOOTSTRAP_PATIENCE,
+                                    MACH_PORT_NULL);
+    if (mr != MACH_MSG_SUCCESS && request->header.msgh_bits != bits)
+        drop(request->header.msgh_local_port); /* the reply right came back, which destroy leaves */
+    if (mr != MACH_MSG_SUCCESS)
+        return failed(&request->header, bits, mr);
+    reply->msgh_bits = 0;
+    mr = mach_msg(reply, MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0, sizeof *ret_reply, at,
+                  MACHOOL_BOOTSTRAP_PATIENCE, MACH_PORT_NULL);
+    return mr == MACH_MSG_SUCCESS ? check_reply(reply, request->header.msgh_id)
+                                  : failed(reply, 0, mr);
 }
 
 /* One call. On success the right that came, if any, is the caller's. */

@@ -19,7 +19,6 @@
 
 #define VARIABLE "MACHOOL_BOOTSTRAP_PORT"
 #define TEXT_MAX 256
-#define TAKE_UP_FDS 5 /* that a task's first channel may need */
 
 enum heritage_kind { HERITAGE_MACHINE, HERITAGE_NOTHING, HERITAGE_PORT };
 
@@ -132,37 +131,53 @@ static int connect_anew(void)
         (owner.uid == geteuid() || owner.uid == getuid() || owner.uid == 0))
         return fd;
     close(fd);
-    return -EPERM;
+    return -EPIPE;
 }
 
-/* The name that every task has from its start; with NULL a dead one. */
-static void name_it(struct ipc_port *port)
+/* Another try may find more, unless the owner is gone. */
+static bool passing(int error)
+{
+    return error != -EPIPE && error != -ECONNRESET && error != -ECONNREFUSED && error != -ENOENT;
+}
+
+/* The name that every task has from its start, dead until there is more behind it. */
+static struct ipc_entry *entry_of_name(void)
 {
     bool taken;
-    struct ipc_entry *entry = ipc_space_alloc_name(IPC_NAME_BOOTSTRAP, port, &taken);
-    if (!entry)
-        abort(); /* as for the other names: memory is out at start-up */
-    entry->type = port ? MACH_PORT_TYPE_SEND : MACH_PORT_TYPE_DEAD_NAME;
-    entry->urefs = 1;
-    if (port)
-        port->name = IPC_NAME_BOOTSTRAP;
+    struct ipc_entry *entry = ipc_space_find(IPC_NAME_BOOTSTRAP);
+    if (entry)
+        return entry;
+    entry = ipc_space_alloc_name(IPC_NAME_BOOTSTRAP, NULL, &taken);
+    if (entry) {
+        entry->type = MACH_PORT_TYPE_DEAD_NAME;
+        entry->urefs = 1;
+    }
+    return entry;
 }
 
 bool ipc_bootstrap_take_up(void)
 {
-    if (!os_fd_headroom(TAKE_UP_FDS))
+    int error = 0;
+    struct ipc_entry *entry = entry_of_name();
+    if (!ipc_task.bootstrap)
+        ipc_task.bootstrap = ipc_port_new_dead();
+    if (!entry || !ipc_task.bootstrap)
         return true;
     int fd = steal_end();
     if (fd < 0)
         fd = connect_anew();
-    if (fd == -EAGAIN)
-        return true;
-    struct ipc_port *port = NULL;
-    if (fd >= 0)
-        port = ipc_transit_take_end(fd, heritage.id, MACH_MSG_TYPE_PORT_SEND, heritage.owner,
-                                    heritage.limit, NULL);
-    name_it(port);
-    ipc_task.bootstrap = port ? ipc_port_carry(port) : ipc_port_new_dead();
+    if (fd < 0)
+        return passing(fd);
+    struct ipc_port *port = ipc_transit_take_end(fd, heritage.id, MACH_MSG_TYPE_PORT_SEND,
+                                                 heritage.owner, heritage.limit, NULL, &error);
+    if (!port)
+        return passing(error);
+    entry->port = port;
+    entry->type = MACH_PORT_TYPE_SEND;
+    entry->urefs = 1;
+    port->name = IPC_NAME_BOOTSTRAP;
+    ipc_port_drop(ipc_task.bootstrap);
+    ipc_task.bootstrap = ipc_port_carry(port);
     return false;
 }
 

@@ -294,8 +294,11 @@ void ipc_door_accept(struct ipc_door *door)
             return;
         }
         int fd = os_accept(door->fd);
-        if (fd < 0)
+        if (fd < 0) { /* a shortage: the connection waits, and no event will tell again */
+            door->starved = fd != -EAGAIN;
+            ipc_task.engine.starved |= door->starved;
             return;
+        }
         struct ipc_end *end = calloc(1, sizeof *end);
         if (!end) {
             close(fd);

@@ -36,6 +36,13 @@ void ipc_lookup_read(struct ipc_lookup *lookup)
     ipc_engine_wake_all(&lookup->waiters);
 }
 
+static kern_return_t code_of(int error)
+{
+    return error == -ECONNREFUSED || error == -ENOENT || error == -ECONNRESET || error == -EPIPE
+               ? BOOTSTRAP_UNKNOWN_SERVICE
+               : BOOTSTRAP_NO_MEMORY;
+}
+
 /* Waits for the answer, a limited time. The fd stays the caller's. */
 static int wait_for_answer(struct ipc_lookup *lookup)
 {
@@ -114,19 +121,14 @@ static kern_return_t accept_answer(const struct ipc_lookup *lookup, struct ipc_c
         return answer->count == BOOTSTRAP_NOT_PRIVILEGED ? BOOTSTRAP_NOT_PRIVILEGED
                                                          : BOOTSTRAP_UNKNOWN_SERVICE;
     }
+    int error;
     struct ipc_port *port = ipc_transit_take_end(lookup->fd, answer->id, MACH_MSG_TYPE_PORT_SEND,
-                                                 answer->task, answer->limit, &lookup->owner);
+                                                 answer->task, answer->limit, &lookup->owner,
+                                                 &error);
     if (!port)
-        return BOOTSTRAP_NO_MEMORY;
+        return code_of(error);
     *ret_right = (struct ipc_carried){.port = port, .type = MACH_MSG_TYPE_PORT_SEND};
     return BOOTSTRAP_SUCCESS;
-}
-
-static kern_return_t code_of(int error)
-{
-    return error == -ECONNREFUSED || error == -ENOENT || error == -ECONNRESET || error == -EPIPE
-               ? BOOTSTRAP_UNKNOWN_SERVICE
-               : BOOTSTRAP_NO_MEMORY;
 }
 
 int ipc_lookup_exists(const char *name)

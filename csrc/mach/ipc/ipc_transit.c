@@ -60,7 +60,8 @@ void ipc_transit_open_way(int take_end, struct util_id id, struct util_id owner,
 {
     struct ucred maker;
     struct ipc_port *port = ipc_port_find(id);
-    struct ipc_way way = {.task = owner, .end = -1, .home = port && port->place == IPC_OWN};
+    struct ipc_way way = {
+        .task = owner, .end = -1, .home = port && port->place == IPC_OWN, .error = -ENOMEM};
     *ret_way = way;
     if (!credentials && os_peer_credentials(take_end, &maker) == 0)
         credentials = &maker;
@@ -77,10 +78,11 @@ void ipc_transit_open_way(int take_end, struct util_id id, struct util_id owner,
     }
     struct os_address listener = {.length = sizeof listener.un};
     (void)getpeername(take_end, (struct sockaddr *)&listener.un, &listener.length);
-    int error;
-    struct wire_channel *channel = ipc_peer_hello(take_end, (struct util_id){{0, 0}}, &error);
+    struct wire_channel *channel = ipc_peer_hello(take_end, (struct util_id){{0, 0}},
+                                                  &ret_way->error);
     if (!channel)
         return;
+    ret_way->error = -ENOMEM;
     if (!peer)
         peer = ipc_peer_new(owner, credentials);
     if (!peer) {
@@ -119,12 +121,13 @@ void ipc_transit_close_way(struct ipc_way *way)
 
 struct ipc_port *ipc_transit_take_end(int take_end, struct util_id id, uint8_t type,
                                       struct util_id owner, uint32_t limit,
-                                      const struct ucred *credentials)
+                                      const struct ucred *credentials, int *ret_error)
 {
     struct ipc_way way;
     ipc_transit_open_way(take_end, id, owner, credentials, &way);
     struct ipc_port *port = ipc_transit_take_way(&way, id, type, limit);
     ipc_transit_close_way(&way);
+    *ret_error = way.error;
     return port;
 }
 

@@ -37,7 +37,8 @@ struct ipc_way {
     bool home;             /* it is this task: the right came home by way of others */
     bool claims;           /* a channel exists: each right is claimed there */
     int end;               /* then the end, open until all are claimed; else -1 */
-    struct ipc_peer *peer; /* NULL: the owner is gone, or resources are short */
+    struct ipc_peer *peer; /* NULL: the owner is gone, or resources are short; `error` says which */
+    int error;             /* -EPIPE, or another -errno */
 };
 
 /* Takes an end connected to its owner's listener: the first right that it stands for is `id`.
@@ -50,9 +51,9 @@ struct ipc_port *ipc_transit_take_way(const struct ipc_way *way, struct util_id 
                                       uint32_t limit);
 void ipc_transit_close_way(struct ipc_way *way);
 
-/* All of it for an end that stands for one right. */
+/* All of it for an end that stands for one right. With NULL *ret_error says why. */
 struct ipc_port *ipc_transit_take_end(int take_end, struct util_id id, uint8_t type,
                                       struct util_id owner, uint32_t limit,
-                                      const struct ucred *credentials);
+                                      const struct ucred *credentials, int *ret_error);
 
 #endif
