@@ -9,8 +9,6 @@
 #include <fcntl.h>
 #include <mach/vm_inherit.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -241,7 +239,9 @@ int vm_share_end(uintptr_t start, uintptr_t end)
 
 /* ---- fork ---------------------------------------------------------------------------------- */
 
-static struct { /* between prepare and the other two */
+/* Between prepare and the other two. The list is not in the heap, which may itself be shared, and is
+ * the last thing that changes before the fork. */
+static struct {
     struct aside {
         uintptr_t start;
         size_t size;
@@ -252,15 +252,26 @@ static struct { /* between prepare and the other two */
 
 static struct aside *new_aside(void)
 {
-    if (asides.used == asides.size) {
-        size_t size = asides.size * 2 + 8;
-        struct aside *list = realloc(asides.list, size * sizeof *list);
-        if (!list)
-            return NULL;
-        asides.list = list;
-        asides.size = size;
-    }
+    if (asides.used < asides.size)
+        return &asides.list[asides.used];
+    size_t page = vm_page_round(1), bytes = asides.size * sizeof(struct aside);
+    size_t more = asides.size ? vm_page_round(bytes) * 2 : page;
+    void *list = asides.size
+                     ? mremap(asides.list, vm_page_round(bytes), more, MREMAP_MAYMOVE)
+                     : mmap(NULL, more, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (list == MAP_FAILED)
+        return NULL;
+    asides.list = list;
+    asides.size = more / sizeof(struct aside);
     return &asides.list[asides.used];
+}
+
+static void drop_asides(void)
+{
+    if (asides.size)
+        munmap(asides.list, vm_page_round(asides.size * sizeof(struct aside)));
+    asides.list = NULL;
+    asides.used = asides.size = 0;
 }
 
 /* Copies a shared mapping aside. For want of memory the child shares it after all. */
@@ -317,7 +328,7 @@ void vm_share_fork_parent(void)
 {
     for (size_t i = 0; i < asides.used; i++)
         munmap(asides.list[i].copy, asides.list[i].size);
-    asides.used = 0;
+    drop_asides();
 }
 
 void vm_share_fork_child(void)
@@ -328,7 +339,7 @@ void vm_share_fork_child(void)
                      (void *)aside->start);
         (void)vm_range_set_object(aside->start, aside->start + aside->size, NULL, 0);
     }
-    asides.used = 0;
+    drop_asides();
     uintptr_t at = 0;
     for (const struct vm_range *next; (next = vm_range_next(at));) {
         struct vm_range range = *next;
