@@ -14,6 +14,10 @@
 #include <mach/thread_policy.h>
 #include <mach_debug/mach_debug_types.h>
 
+#ifndef __APPLE__
+#include <mach/mach_msg2.h>
+#endif
+
 // clang-format off
 
 /* Processors */
@@ -394,6 +398,11 @@ FN(mig_allocate, void, (vm_address_t *, vm_size_t))
 FN(mig_deallocate, void, (vm_address_t, vm_size_t))
 SAME(__typeof__(NDR_record), NDR_record_t)
 #ifndef __APPLE__
+/* Not in the SDK. */
+V(MACH64_SEND_MSG, 1) V(MACH64_RCV_MSG, 2) V(MACH64_SEND_TIMEOUT, 0x10) V(MACH64_RCV_LARGE, 4)
+V(MACH64_RCV_TIMEOUT, 0x100) V(MACH64_SEND_NOTIFY, 0x80) V(MACH64_MSG_VECTOR, 0x100000000)
+V(MACH64_SEND_KOBJECT_CALL, 0x200000000) V(MACH64_SEND_MQ_CALL, 0x400000000)
+V(MACH64_SEND_ANY, 0x800000000)
 /* Younger than the oldest macOS that the table is compiled for. */
 FN(mach_task_is_self, boolean_t, (task_name_t))
 #endif
