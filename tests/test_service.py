@@ -3,6 +3,7 @@
 import os
 import socket
 import stat
+import sys
 import threading
 import time
 
@@ -472,6 +473,53 @@ def test_folder_after_a_kill_and_after_an_end(spawn, name, tmp_path):
         third.hear()  # ServiceExists ended it
     assert second.ask("close") == "closed"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_folder_is_empty_when_all_have_ended(spawn, name, tmp_path):
+    """Listeners that nobody registered a name for, too: those of clients, and of whoever passes
+    rights on."""
+    env = {"MACHOOL_BOOTSTRAP_DIR": str(tmp_path)}
+
+    def visitor(name):
+        with machool.Client(name) as client:
+            tell(client.request(b"in", timeout=LIMIT).body)
+            hear()
+
+    def owner(name):
+        with machool.Server(name) as server:
+            tell("ready")
+            message = server.receive(timeout=LIMIT)
+            message.reply(message.body)
+            hear()
+            sys.exit()  # with the server open
+
+    server = spawn(owner, name, env=env)
+    server.hear()
+    client = spawn(visitor, name, env=env)
+    assert client.hear() == b"in"
+    assert len(list(tmp_path.iterdir())) >= 2
+    for process in (client, server):
+        process.tell("end")
+        process.wait()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folder_of_another_user(root, spawn, name, tmp_path):
+    folder = tmp_path / "names"
+    env = {"MACHOOL_BOOTSTRAP_DIR": str(folder)}
+
+    def stranger(name, uid):
+        become(uid)
+        for try_it in (machool.Client, machool.Server):
+            try:
+                try_it(name)
+            except machool.MachError as error:
+                tell(error.name)
+
+    spawn(echo, name, env=env).hear()
+    peer = spawn(stranger, name, STRANGER, env=env)
+    assert peer.hear() == "BOOTSTRAP_NOT_PRIVILEGED"
+    assert peer.hear() == "BOOTSTRAP_NOT_PRIVILEGED"
 
 
 def test_folder_that_cannot_be_used(spawn, name, tmp_path):

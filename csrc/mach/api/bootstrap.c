@@ -29,10 +29,16 @@ static void cut_name(char *ret_name, const char *name)
 
 static kern_return_t code_of(int error)
 {
-    return error == 0 ? BOOTSTRAP_SUCCESS
-           : error == -EADDRINUSE || error == -EPERM
-               ? BOOTSTRAP_NOT_PRIVILEGED /* another task's (S166), or another user's */
-               : BOOTSTRAP_NO_MEMORY;
+    switch (error) {
+    case 0:
+        return BOOTSTRAP_SUCCESS;
+    case -EADDRINUSE: /* another task's (S166) */
+    case -EPERM:      /* the port's task runs as another user */
+    case -EACCES:     /* the directory of names is another user's */
+        return BOOTSTRAP_NOT_PRIVILEGED;
+    default:
+        return BOOTSTRAP_NO_MEMORY;
+    }
 }
 
 #define ELSEWHERE (-1) /* a program serves that port: it is to be asked */

@@ -275,6 +275,16 @@ void ipc_door_close(struct ipc_door *door)
     free_door(door);
 }
 
+void ipc_door_remove_paths(void)
+{
+    UTIL_LIST_EACH(at, after, &ipc_task.doors)
+    {
+        const struct ipc_door *door = UTIL_CONTAINER(at, struct ipc_door, link);
+        if (door->fd >= 0 && is_path(&door->address))
+            (void)unlink(door->address.un.sun_path);
+    }
+}
+
 void ipc_door_close_all_of(struct ipc_port *port)
 {
     UTIL_LIST_EACH(at, after, &ipc_task.doors)

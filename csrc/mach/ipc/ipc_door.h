@@ -75,6 +75,8 @@ struct ipc_door *ipc_door_find(const char *name);
  * receive right of `port`, carries it and refers to `context`. 0 or -ENOMEM; finding it. */
 int ipc_door_declare_at(struct ipc_port *context, const char *name, struct ipc_port *port);
 struct ipc_door *ipc_door_find_at(const struct ipc_port *context, const char *name);
+/* The task ends: path sockets outlive it, and only what was killed may leave them. */
+void ipc_door_remove_paths(void);
 /* Closes it and drops its right. */
 void ipc_door_close(struct ipc_door *door);
 /* Closes the doors of a port that has died. */

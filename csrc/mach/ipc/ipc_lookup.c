@@ -38,9 +38,17 @@ void ipc_lookup_read(struct ipc_lookup *lookup)
 
 static kern_return_t code_of(int error)
 {
-    return error == -ECONNREFUSED || error == -ENOENT || error == -ECONNRESET || error == -EPIPE
-               ? BOOTSTRAP_UNKNOWN_SERVICE
-               : BOOTSTRAP_NO_MEMORY;
+    switch (error) {
+    case -ECONNREFUSED:
+    case -ENOENT:
+    case -ECONNRESET:
+    case -EPIPE:
+        return BOOTSTRAP_UNKNOWN_SERVICE;
+    case -EACCES: /* the directory of names is another user's */
+        return BOOTSTRAP_NOT_PRIVILEGED;
+    default:
+        return BOOTSTRAP_NO_MEMORY;
+    }
 }
 
 /* Waits for the answer, a limited time. The fd stays the caller's. */

@@ -159,6 +159,15 @@ __attribute__((constructor)) static void set_up(void)
     pthread_atfork(before_fork, after_fork_parent, after_fork_child);
 }
 
+/* exit(). Not in a raw clone, where the doors are the parent's. */
+__attribute__((destructor)) static void tear_down(void)
+{
+    if (mark() != IPC_TASK_MARK || pthread_mutex_trylock(&ipc_task.lock) != 0)
+        return; /* in the midst of a call that a handler has ended: as if killed */
+    ipc_door_remove_paths();
+    pthread_mutex_unlock(&ipc_task.lock);
+}
+
 /* The first lock in this process. */
 static void lock_anew(void)
 {
