@@ -87,6 +87,19 @@ struct ipc_port *ipc_port_new_set(void)
     return set;
 }
 
+struct ipc_port *ipc_port_new_entry(struct util_id id, struct vm_entry *take_entry)
+{
+    struct ipc_port *port = port_enter(port_alloc(IPC_PORT, IPC_SPECIAL),
+                                       util_id_is_none(id) ? util_id_new() : id);
+    if (!port) {
+        vm_entry_unref(take_entry);
+        return NULL;
+    }
+    port->entry = take_entry;
+    port->refs = 1;
+    return port;
+}
+
 struct ipc_port *ipc_port_new_special(void)
 {
     struct ipc_port *port = port_alloc(IPC_PORT, IPC_SPECIAL);
@@ -146,6 +159,8 @@ void ipc_port_unref(struct ipc_port *port)
 {
     if (!port || --port->refs > 0)
         return;
+    if (port->entry)
+        util_idmap_remove(&ipc_task.ids, &port->node);
     vm_entry_unref(port->entry);
     ipc_grants_deinit(&port->grants);
     wire_channel_unref(port->slot_channel);

@@ -103,6 +103,9 @@ struct ipc_port *ipc_port_new_once(struct ipc_port *target);
 struct ipc_port *ipc_port_new_remote(struct util_id id, enum ipc_kind kind, struct ipc_peer *peer);
 /* An empty set; refs 1. NULL: no memory. */
 struct ipc_port *ipc_port_new_set(void);
+/* A memory entry's port, in the id table under `id`, or under a new one if that is none; refs 1. Takes
+ * the entry's reference in any case. NULL: no memory. */
+struct ipc_port *ipc_port_new_entry(struct util_id id, struct vm_entry *take_entry);
 /* A port without queue for a name of the kernel's; refs 1. */
 struct ipc_port *ipc_port_new_special(void);
 /* A port that has died, carried; NULL: no memory. */

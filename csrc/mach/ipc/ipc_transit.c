@@ -3,6 +3,7 @@
 #include "ipc/ipc_transit.h"
 
 #include "ipc/ipc_door.h"
+#include "ipc/ipc_entry_port.h"
 #include "ipc/ipc_kmsg.h"
 #include "ipc/ipc_mqueue.h"
 #include "ipc/ipc_peer.h"
@@ -193,6 +194,9 @@ static void decode_right(struct incoming *in, const struct wire_right *wire,
     case WIRE_RIGHT_END:
     case WIRE_RIGHT_SAME:
         right.port = decode_third(in, wire);
+        break;
+    case WIRE_RIGHT_ENTRY:
+        right.port = ipc_entry_port_decode(wire, next_fd(in));
         break;
     default:
         break;

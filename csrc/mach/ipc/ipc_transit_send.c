@@ -2,6 +2,7 @@
 #include "ipc/ipc_transit.h"
 
 #include "ipc/ipc_door.h"
+#include "ipc/ipc_entry_port.h"
 #include "ipc/ipc_kmsg.h"
 #include "ipc/ipc_peer.h"
 #include "ipc/ipc_port.h"
@@ -125,7 +126,12 @@ static int encode_right(struct outgoing *out, const struct ipc_carried *right,
 {
     struct wire_right wire = {.how = WIRE_RIGHT_NULL, .type = (uint8_t)right->type};
     struct ipc_port *port = right->port;
-    if (right->dead || (port && (port->place == IPC_DEAD || port->place == IPC_SPECIAL))) {
+    if (port && port->entry) {
+        int fd = ipc_entry_port_encode(port, &wire);
+        int r = fd < 0 ? fd : add_fd(out, fd, true);
+        if (r < 0)
+            return r;
+    } else if (right->dead || (port && (port->place == IPC_DEAD || port->place == IPC_SPECIAL))) {
         wire.how = WIRE_RIGHT_DEAD;
     } else if (port) {
         wire.id = port->node.id;

@@ -21,9 +21,16 @@ size_t wire_message_size(uint32_t descriptors, uint32_t inline_size, size_t ool)
            wire_padded(inline_size) + ool;
 }
 
+static bool brings_fd(const struct wire_right *right)
+{
+    return right->how == WIRE_RIGHT_END || right->how == WIRE_RIGHT_ENTRY;
+}
+
 static bool right_valid(const struct wire_right *right)
 {
-    if (right->how > WIRE_RIGHT_SAME)
+    if (right->how > WIRE_RIGHT_ENTRY)
+        return false;
+    if (right->how == WIRE_RIGHT_ENTRY && right->type != TYPE_SEND)
         return false;
     if (right->how <= WIRE_RIGHT_DEAD)
         return true;
@@ -39,7 +46,7 @@ static bool rights_valid(const uint8_t *at, uint32_t count, uint32_t *fds)
         memcpy(&right, at + i * sizeof right, sizeof right);
         if (!right_valid(&right))
             return false;
-        *fds += right.how == WIRE_RIGHT_END;
+        *fds += brings_fd(&right);
     }
     return true;
 }
@@ -62,7 +69,7 @@ static bool descriptor_valid(const struct wire_descriptor *d, const uint8_t *at,
     case WIRE_DESCRIPTOR_PORT:
         if (d->type != DESCRIPTOR_PORT && d->type != DESCRIPTOR_GUARDED)
             return false;
-        *fds += d->right.how == WIRE_RIGHT_END;
+        *fds += brings_fd(&d->right);
         return right_valid(&d->right);
     case WIRE_DESCRIPTOR_EMPTY:
         return d->size == 0;
@@ -100,7 +107,7 @@ int wire_message_read(const void *buffer, size_t size, struct wire_message_view 
     left -= wire_padded(view.head.inline_size);
 
     size_t ool = 0;
-    uint32_t fds = view.head.reply.how == WIRE_RIGHT_END;
+    uint32_t fds = brings_fd(&view.head.reply);
     if (!right_valid(&view.head.reply))
         return -EBADMSG;
     for (uint32_t i = 0; i < view.head.descriptors; i++) {

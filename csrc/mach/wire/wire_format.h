@@ -21,22 +21,26 @@
 #define WIRE_RIGHTS_MAX 16383u /* in one message (S39) */
 
 enum wire_right_how {
-    WIRE_RIGHT_NULL, /* MACH_PORT_NULL */
-    WIRE_RIGHT_DEAD, /* MACH_PORT_DEAD: the port died before the message left */
-    WIRE_RIGHT_OWN,  /* to a port (or send-once right) of the sender: counted by it */
-    WIRE_RIGHT_HOME, /* to a port of the receiver: it comes home */
-    WIRE_RIGHT_END,  /* to a third task's port: the next descriptor is an end connected to it */
-    WIRE_RIGHT_SAME, /* introduced by an end of this message that came before, for that task */
+    WIRE_RIGHT_NULL,  /* MACH_PORT_NULL */
+    WIRE_RIGHT_DEAD,  /* MACH_PORT_DEAD: the port died before the message left */
+    WIRE_RIGHT_OWN,   /* to a port (or send-once right) of the sender: counted by it */
+    WIRE_RIGHT_HOME,  /* to a port of the receiver: it comes home */
+    WIRE_RIGHT_END,   /* to a third task's port: the next descriptor is an end connected to it */
+    WIRE_RIGHT_SAME,  /* introduced by an end of this message that came before, for that task */
+    WIRE_RIGHT_ENTRY, /* a memory entry, whose object is the next descriptor */
 };
 
 struct wire_right {
     struct util_id id;
-    struct util_id task; /* END, SAME: the owner, as the passer knows it */
-    uint8_t how;         /* enum wire_right_how */
-    uint8_t type;        /* as delivered: MACH_MSG_TYPE_MOVE_SEND or _MOVE_SEND_ONCE */
-    uint16_t unused;
-    uint32_t limit; /* the port's queue limit, as the passer knows it */
+    struct util_id task;  /* END, SAME: the owner, as the passer knows it; ENTRY: offset and size */
+    uint8_t how;          /* enum wire_right_how */
+    uint8_t type;         /* as delivered: MACH_MSG_TYPE_MOVE_SEND or _MOVE_SEND_ONCE */
+    uint16_t data_offset; /* ENTRY: in its first page */
+    uint32_t limit;       /* the port's queue limit, as the passer knows it; ENTRY: see below */
 };
+
+#define WIRE_ENTRY_PROTECTION 7u /* bits of `limit`: VM_PROT_ */
+#define WIRE_ENTRY_COPY 8u       /* made by copying */
 
 #define WIRE_NAME_MAX 128
 
