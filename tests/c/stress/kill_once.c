@@ -117,6 +117,7 @@ PEER(once_juggler)
     kit_set_qlimit(pair.mine, 200);
     ASSERT_OK(kit_receive(&first.header, sizeof(first), pair.mine, 0, PATIENCE));
     const struct juggler juggler = {.own = pair.mine, .next = first.port[0].name};
+    parent_tell();
     for (;;)
         catch_and_juggle(&juggler);
 }
@@ -132,11 +133,6 @@ static void spin(unsigned microseconds)
         clock_gettime(CLOCK_MONOTONIC, &now);
     } while ((now.tv_sec - start.tv_sec) * 1000000 + (now.tv_nsec - start.tv_nsec) / 1000 <
              (long)microseconds);
-}
-
-static void introduce(struct kit_pair *to, struct kit_pair *next)
-{
-    kit_send_right(to->theirs, next->theirs, MACH_MSG_TYPE_COPY_SEND);
 }
 
 /* Returns how many rights have been made by it. */
@@ -181,8 +177,10 @@ static void one_round(bool second_dies_first)
     mach_port_t port = kit_receive_right();
     kit_pair_start(&first, "once_juggler", "");
     kit_pair_start(&second, "once_juggler", "");
-    introduce(&first, &second);
-    introduce(&second, &first);
+    kit_send_right(first.theirs, second.theirs, MACH_MSG_TYPE_COPY_SEND);
+    kit_send_right(second.theirs, first.theirs, MACH_MSG_TYPE_COPY_SEND);
+    peer_hear(&first.peer);
+    peer_hear(&second.peer);
     unsigned made = give(&first, port, 1 + kit_random(3));
     made += give(&second, port, kit_random(3));
     spin(kit_random(2000));
