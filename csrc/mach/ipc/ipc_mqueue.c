@@ -142,6 +142,8 @@ static mach_msg_return_t send_local(struct ipc_kmsg *kmsg, struct ipc_port *port
     struct ipc_port *queue = once ? port->target : port;
     if (!once && port->queued >= port->limit)
         return MACH_SEND_TIMED_OUT;
+    if (queue->queued >= IPC_MQUEUE_MAX)
+        return MACH_SEND_NO_BUFFER;       /* S145 */
     if (ipc_kmsg_circular(kmsg, queue)) { /* S124 */
         ipc_kmsg_clean(kmsg);
         return MACH_MSG_SUCCESS;

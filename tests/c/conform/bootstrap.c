@@ -224,6 +224,29 @@ TEST(S169_owner_is_killed)
     owner_goes(true);
 }
 
+/* What a look-up still finds after the owner's end is dead, or soon will be. */
+TEST(S173_what_is_found_after_the_owners_end_is_dead)
+{
+    service_name name;
+    struct peer peer;
+    kern_return_t result = KERN_SUCCESS;
+    uint64_t end = kit_milliseconds() + PATIENCE;
+    kit_service_name(name, sizeof(name));
+    peer_start(&peer, "bootstrap_owner", name);
+    peer_hear(&peer);
+    peer_kill(&peer);
+    while (result == KERN_SUCCESS) {
+        mach_port_t found = MACH_PORT_NULL;
+        result = bootstrap_look_up(bootstrap_port, name, &found);
+        if (result == KERN_SUCCESS) {
+            kit_wait_dead(found);
+            kit_destroy(found);
+        }
+        ASSERT(kit_milliseconds() < end);
+    }
+    ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, result);
+}
+
 TEST(S169_owner_destroys_the_port)
 {
     service_name name;

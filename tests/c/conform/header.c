@@ -26,9 +26,9 @@ static mach_msg_return_t try_bits(mach_port_t port, mach_msg_bits_t bits, mach_p
 
 TEST(S84_S85_trailer_of_every_kind)
 {
-    static const unsigned sizes[] = {8, 12, 20, 52, 60};
+    static const unsigned sizes[] = {8, 12, 20, 52, 60, 68, 68, 68};
     mach_port_t port = kit_port();
-    for (int elements = 0; elements < 5; elements++) {
+    for (int elements = 0; elements < 8; elements++) {
         struct plain_rcv received;
         mach_msg_trailer_t trailer;
         unsigned char *end = (unsigned char *)&received + sizeof(struct plain_msg);

@@ -1,5 +1,4 @@
-/* What arrives of an out-of-line descriptor, and who frees it. Section 2: S41 to S49, S59 to S64.
- * */
+/* What arrives of an out-of-line descriptor, who frees it. Section 2: S41 to S49, S59 to S64. */
 #include "harness/way.h"
 
 #include <string.h>
@@ -96,6 +95,11 @@ TEST(S42_region_is_read_write_whatever_the_source)
         ASSERT_SYS(mprotect(received.ool[0].address, size, PROT_READ));
         ASSERT_SYS(mprotect(received.ool[0].address, size, PROT_READ | PROT_WRITE));
         memset(received.ool[0].address, 3, size);
+        /* ... in Mach's words too: nothing is more than the maximum. */
+        vm_address_t region = (vm_address_t)received.ool[0].address;
+        ASSERT_OK(vm_protect(mach_task_self(), region, size, false, VM_PROT_NONE));
+        ASSERT_OK(vm_protect(mach_task_self(), region, size, false, VM_PROT_READ | VM_PROT_WRITE));
+        ASSERT_ALL(3, received.ool[0].address, size);
         ASSERT_FILLED(memory, size, 1);
         kit_free(received.ool[0].address, size);
         kit_free(memory, size);

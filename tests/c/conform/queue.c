@@ -207,6 +207,26 @@ TEST(S145_send_once_messages_ignore_the_limit)
     kit_destroy(port);
 }
 
+/* The only limit of what ignores the limit. */
+TEST(S145_queues_end_at_65534)
+{
+    mach_port_t port = kit_receive_right();
+    struct plain_msg message;
+    for (unsigned i = 0; i < 65534; i++)
+        ASSERT_OK(kit_try_plain(port, MACH_MSG_TYPE_MAKE_SEND_ONCE, 1, 0));
+    ASSERT_EQ(65534, kit_status(port).mps_msgcount);
+    memset(&message, 0, sizeof(message));
+    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_MAKE_SEND_ONCE, 0), sizeof(message),
+               port, MACH_PORT_NULL, 2);
+    ASSERT_CODE(MACH_SEND_NO_BUFFER, kit_send(&message.header, MACH_SEND_TIMEOUT, 0));
+    /* S126: the message comes back with the right that was made for it, good for another time. */
+    ASSERT_EQ(MACH_MSGH_BITS(MACH_MSG_TYPE_MOVE_SEND_ONCE, 0), message.header.msgh_bits);
+    kit_expect_plain(port, 1);
+    ASSERT_OK(kit_send(&message.header, MACH_SEND_TIMEOUT, 0));
+    ASSERT_EQ(65534, kit_status(port).mps_msgcount);
+    kit_destroy(port);
+}
+
 TEST(S146_send_timeout_waits_that_long)
 {
     mach_port_t port = kit_port();

@@ -1,5 +1,4 @@
-/* One call that sends and receives, and signals that come while it waits. Section 6: S152 to S155.
- * */
+/* One call that sends and receives, and signals while it waits. Section 6: S152 to S155. */
 #include "harness/mach_kit.h"
 
 #include <signal.h>
@@ -107,6 +106,46 @@ TEST(S152_failed_receive_after_a_good_send)
     kit_destroy(quiet);
 }
 
+struct drain {
+    mach_port_t port;
+    uint64_t at; /* when it made room */
+};
+
+static void *drain_after_a_moment(void *argument)
+{
+    struct drain *drain = argument;
+    struct kit_event never = KIT_EVENT_INIT;
+    kit_event_quiet(&never, 0);
+    drain->at = kit_milliseconds();
+    kit_expect_plain(drain->port, 0);
+    return NULL;
+}
+
+/* The receive has the whole time again, however long the send took. */
+TEST(S152_each_half_has_the_whole_time)
+{
+    const unsigned time = 200;
+    struct drain drain = {.port = kit_port()};
+    mach_port_t quiet = kit_port();
+    struct plain_rcv message;
+    memset(&message, 0, sizeof(message));
+    kit_fill_queue(drain.port, 5);
+    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0), sizeof(message.header),
+               drain.port, MACH_PORT_NULL, 5);
+    pthread_t thread = kit_thread(drain_after_a_moment, &drain);
+    mach_msg_option_t both = MACH_SEND_MSG | MACH_RCV_MSG | MACH_SEND_TIMEOUT | MACH_RCV_TIMEOUT;
+    mach_msg_return_t result = mach_msg(&message.header, both, sizeof(message.header),
+                                        sizeof(message), quiet, time, MACH_PORT_NULL);
+    uint64_t end = kit_milliseconds();
+    kit_join(thread);
+    ASSERT_CODE(MACH_RCV_TIMED_OUT, result);
+    ASSERT(end >= drain.at + time - 1);
+    for (int id = 1; id <= 5; id++)
+        kit_expect_plain(drain.port, id);
+    kit_destroy(drain.port);
+    kit_destroy(quiet);
+}
+
 TEST(S153_neither_send_nor_receive)
 {
     ASSERT_OK(mach_msg(NULL, 0, 0, 0, MACH_PORT_NULL, 0, MACH_PORT_NULL));
@@ -152,6 +191,24 @@ TEST(S154_plain_receive_goes_on_after_signals)
     kit_join(thread);
     ASSERT_OK(receiver.result);
     ASSERT_EQ(3, receiver.id);
+    kit_destroy(receiver.port);
+}
+
+/* Each signal starts the time anew. */
+TEST(S154_the_time_starts_again_with_every_signal)
+{
+    const unsigned time = 150;
+    struct kit_event seen = KIT_EVENT_INIT;
+    struct receiver receiver = {.port = kit_port(), .options = MACH_RCV_TIMEOUT, .timeout = time};
+    catch_signals(&seen);
+    pthread_t thread = start_receiver(&receiver);
+    uint64_t before = kit_milliseconds();
+    shower(thread, &seen, 1);
+    kit_event_wait(&receiver.done, 1);
+    uint64_t took = kit_milliseconds() - before;
+    kit_join(thread);
+    ASSERT_CODE(MACH_RCV_TIMED_OUT, receiver.result);
+    ASSERT(took >= time - 1);
     kit_destroy(receiver.port);
 }
 

@@ -145,7 +145,7 @@ void test_memory(const void *expected, const void *actual, size_t size, const ch
 {
     const unsigned char *left = expected;
     const unsigned char *right = actual;
-    if (memcmp(left, right, size) == 0)
+    if (size == 0 || memcmp(left, right, size) == 0)
         return;
     size_t at = 0;
     while (left[at] == right[at])

@@ -1,5 +1,5 @@
 /* Small limits: descriptors, address space, file size; as an ordinary user. Shortage is a code,
- * nothing is lost, and everything works again when there is room. S58. */
+ * nothing is lost, and everything works again when there is room. */
 #include "harness/mach_kit.h"
 
 #include <fcntl.h>
@@ -245,40 +245,6 @@ static rlim_t limit_address_space(size_t more)
     ASSERT_EQ(1, fscanf(file, "%lu", &pages));
     (void)fclose(file);
     return set_limit(RLIMIT_AS, pages * vm_page_size + more);
-}
-
-/* No address space for one region: that one is missing, the rest of the message is there. */
-TEST(S58_no_address_space_for_a_region)
-{
-    const size_t big = 64 << 20;
-    mach_port_t port = kit_port();
-    struct ool_msg message;
-    struct ool_rcv received;
-    become_ordinary();
-    char *memory = kit_allocate(big);
-    kit_fill(memory, 1 << 16, 1);
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-               OOL_MSG_SIZE(3), port, MACH_PORT_NULL, 7);
-    message.body.msgh_descriptor_count = 3;
-    kit_ool(&message.ool[0], memory, 100, 1, false);
-    kit_ool(&message.ool[1], memory, big, 1, false);
-    kit_ool(&message.ool[2], memory, 1 << 16, 1, false);
-    ASSERT_OK(kit_send(&message.header, 0, 0));
-    rlim_t before = limit_address_space(8 << 20);
-    mach_msg_return_t result = kit_receive(&received.header, sizeof(received), port, 0, 0);
-    set_limit(RLIMIT_AS, before);
-    if (result != (MACH_RCV_BODY_ERROR | MACH_MSG_VM_KERNEL))
-        ASSERT_CODE(MACH_RCV_BODY_ERROR | MACH_MSG_VM_SPACE, result);
-    ASSERT_EQ(7, received.header.msgh_id);
-    ASSERT_EQ(3, received.body.msgh_descriptor_count);
-    ASSERT_EQ(0, received.ool[1].address);
-    ASSERT_EQ(0, received.ool[1].size);
-    ASSERT_FILLED(received.ool[0].address, 100, 1);
-    ASSERT_FILLED(received.ool[2].address, 1 << 16, 1);
-    kit_free(received.ool[0].address, 100);
-    kit_free(received.ool[2].address, 1 << 16);
-    kit_free(memory, big);
-    kit_destroy(port);
 }
 
 TEST(S174_no_address_space_to_allocate)
