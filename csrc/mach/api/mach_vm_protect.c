@@ -20,7 +20,10 @@ static kern_return_t check_protection(uintptr_t start, uintptr_t end, vm_prot_t 
     struct os_mapping m;
     for (uintptr_t at = start; at < end;) {
         struct vm_range range = vm_range_at(at);
-        if (os_maps_next(at, &m) < 0 || m.start > at)
+        int r = os_maps_next(at, &m);
+        if (r < 0 && r != -ENOENT)
+            return KERN_RESOURCE_SHORTAGE;
+        if (r < 0 || m.start > at)
             return KERN_INVALID_ADDRESS;
         if (protection & ~range.max)
             return KERN_PROTECTION_FAILURE;
@@ -44,7 +47,10 @@ static kern_return_t set_maximum(uintptr_t start, uintptr_t end, vm_prot_t maxim
     if (vm_range_set_max(start, end, (uint8_t)maximum) < 0)
         return KERN_RESOURCE_SHORTAGE;
     for (uintptr_t at = start; kr == KERN_SUCCESS && at < end; at = m.end) {
-        if (os_maps_next(at, &m) < 0 || m.start >= end)
+        int r = os_maps_next(at, &m);
+        if (r < 0 && r != -ENOENT)
+            return KERN_RESOURCE_SHORTAGE;
+        if (r < 0 || m.start >= end)
             break;
         uintptr_t low = m.start > at ? m.start : at;
         if (m.protection & ~maximum)

@@ -49,8 +49,10 @@ static void look_up(struct facts *facts, uintptr_t at)
 static kern_return_t region_at(mach_vm_address_t address, bool pages, struct facts *ret_facts)
 {
     struct facts facts = {0};
-    if (address > UINTPTR_MAX || os_maps_next((uintptr_t)address, &facts.mapping) < 0 ||
-        facts.mapping.start > INTPTR_MAX) /* the kernel's own page is no memory of the task */
+    int r = os_maps_next((uintptr_t)address, &facts.mapping);
+    if (r < 0 && r != -ENOENT)
+        return KERN_RESOURCE_SHORTAGE;
+    if (r < 0 || facts.mapping.start > INTPTR_MAX) /* the kernel's own page is not the task's */
         return KERN_INVALID_ADDRESS;
     uintptr_t at = facts.mapping.start > address ? facts.mapping.start : (uintptr_t)address;
     vm_map_lock();

@@ -25,7 +25,10 @@ struct remap {
 /* One part at its new place, shared. What the program itself mapped shared is doubled as it is. */
 static int double_part(uintptr_t from, size_t size, uintptr_t to, int protection)
 {
-    struct vm_range range = vm_share_at(from);
+    struct vm_range range;
+    int r = vm_share_at(from, &range);
+    if (r < 0)
+        return r;
     if (!range.object)
         return mremap((void *)from, 0, size, MREMAP_MAYMOVE | MREMAP_FIXED, (void *)to) ==
                        MAP_FAILED

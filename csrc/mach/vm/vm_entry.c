@@ -90,18 +90,20 @@ static int protection_of(uintptr_t start, uintptr_t end, int *ret_protection)
     return 0;
 }
 
-/* Whether [start, end) is one piece of one object. With the lock. */
-static bool is_one(uintptr_t start, uintptr_t end, struct vm_range *ret_first)
+/* 0 and its beginning if [start, end) is one piece of one object, -EPERM if not. With the lock. */
+static int is_one(uintptr_t start, uintptr_t end, struct vm_range *ret_first)
 {
-    struct vm_range first = vm_share_at(start), next = first;
-    for (uintptr_t at = start; at < end; at = next.end) {
-        next = vm_share_at(at);
-        if (!next.object || next.object != first.object ||
-            next.offset != first.offset + (at - start))
-            return false;
+    struct vm_range first, next;
+    int r = vm_share_at(start, &first);
+    next = first;
+    for (uintptr_t at = start; r == 0 && at < end; at = next.end) {
+        r = vm_share_at(at, &next);
+        if (r == 0 && (!next.object || next.object != first.object ||
+                       next.offset != first.offset + (at - start)))
+            r = -EPERM;
     }
     *ret_first = first;
-    return true;
+    return r;
 }
 
 static int share(uintptr_t start, uintptr_t end, vm_prot_t protection, bool mask, bool whole,
@@ -118,13 +120,14 @@ static int share(uintptr_t start, uintptr_t end, vm_prot_t protection, bool mask
         protection &= allowed;
     if (mask ? !protection : (allowed & protection) != protection)
         return -EACCES;
-    if (!is_one(start, end, &first)) {
+    r = is_one(start, end, &first);
+    if (r == -EPERM) {
         r = vm_share_range(start, end, whole ? VM_SHARE_AS_ONE : 0);
-        if (r < 0)
-            return r;
-        if (!is_one(start, end, &first))
-            return -EPERM;
+        if (r == 0)
+            r = is_one(start, end, &first);
     }
+    if (r < 0)
+        return r;
     return entry_over(vm_object_ref(first.object), first.offset, end - start, protection, whole,
                       ret_entry);
 }

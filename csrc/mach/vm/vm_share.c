@@ -19,18 +19,19 @@ static bool shows(const struct os_mapping *m, uintptr_t address, const struct os
            m->offset + (address - m->start) == offset;
 }
 
-struct vm_range vm_share_at(uintptr_t address)
+int vm_share_at(uintptr_t address, struct vm_range *ret_range)
 {
     struct os_mapping m;
     struct vm_range range = vm_range_at(address);
-    if (range.object) {
-        if (os_maps_next(address, &m) < 0 || m.start > address ||
-            !shows(&m, address, &range.object->id, range.offset))
-            range.object = NULL;
-        else if (m.end < range.end)
-            range.end = m.end;
-    }
-    return range;
+    int r = range.object ? os_maps_next(address, &m) : -ENOENT;
+    if (r < 0 && r != -ENOENT)
+        return r;
+    if (r < 0 || m.start > address || !shows(&m, address, &range.object->id, range.offset))
+        range.object = NULL;
+    else if (m.end < range.end)
+        range.end = m.end;
+    *ret_range = range;
+    return 0;
 }
 
 /* ---- making it shared ---------------------------------------------------------------------- */

@@ -24,8 +24,8 @@ enum {
 int vm_share_range(uintptr_t start, uintptr_t end, int flags);
 
 /* The part of a shared object that is mapped at `address`, and to where: as vm_range_at, but with
- * the kernel asked. `object` NULL: none. */
-struct vm_range vm_share_at(uintptr_t address);
+ * the kernel asked. `object` NULL: none. 0, or -errno: the kernel cannot be asked now. */
+int vm_share_at(uintptr_t address, struct vm_range *ret_range);
 
 /* Private copies in place of whatever is mapped shared in the range. 0 or -errno. */
 int vm_share_end(uintptr_t start, uintptr_t end);
