@@ -1,11 +1,12 @@
 /*
- * Everything but bootstrap: ports, messages, memory, tasks, codes, and <string.h>, which programs
- * written for Mach take for granted.
+ * Everything but bootstrap: ports, messages, memory, tasks, codes, and <string.h> with
+ * <strings.h>, which programs written for Mach take for granted.
  */
 #ifndef MACHOOL_MACH_MACH_H
 #define MACHOOL_MACH_MACH_H
 
 #include <string.h>
+#include <strings.h>
 
 #include <mach/mach_error.h>
 #include <mach/mach_host.h>
