@@ -1,5 +1,5 @@
-/* A bootstrap port of one's own, and the children that inherit it. Section 5: S142. */
-#include "harness/mach_kit.h"
+/* A bootstrap port of one's own, and the children that inherit it. Section 5: S134, S142. */
+#include "harness/port_kit.h"
 
 #include <signal.h>
 #include <string.h>
@@ -419,4 +419,47 @@ TEST(S142_children_that_do_nothing)
     kit_expect_nothing(port);
     kit_deallocate(saved);
     kit_destroy(port);
+}
+
+/* The inherited right is one like any other: as long as the child lives, the port has a sender. */
+static void sender_lives(bool uses_it)
+{
+    int ends[2];
+    char byte = 0;
+    mach_port_t saved = get_bootstrap();
+    mach_port_t port = kit_port();
+    mach_port_t notify = kit_receive_right();
+    ASSERT_SYS(pipe(ends));
+    kit_first_request(port, MACH_NOTIFY_NO_SENDERS, 0, notify);
+    set_bootstrap(port);
+    kit_deallocate(port);
+    pid_t pid = (pid_t)ASSERT_SYS(fork());
+    if (pid == 0) {
+        close(ends[1]);
+        if (uses_it)
+            kit_send_plain(bootstrap_port, 70);
+        ASSERT_EQ(0, read(ends[0], &byte, 1)); /* until the parent closes its end */
+        _exit(0);
+    }
+    set_bootstrap(saved); /* from here on the child's is the only one */
+    close(ends[0]);
+    if (uses_it)
+        kit_expect_plain(port, 70);
+    kit_stays_quiet(notify);
+    close(ends[1]);
+    (void)kit_expect_notification(notify, MACH_NOTIFY_NO_SENDERS);
+    wait_for_child(pid);
+    kit_deallocate(saved);
+    kit_destroy(port);
+    kit_destroy(notify);
+}
+
+TEST(S134_S142_inherited_right_is_a_sender)
+{
+    sender_lives(true);
+}
+
+TEST(S134_S142_inherited_right_is_a_sender_unused)
+{
+    sender_lives(false);
 }
