@@ -11,14 +11,14 @@
 #include <string.h>
 
 /* The entry of a new name, as mach_port_allocate makes it: at `name`, or where there is room when
- * that is null. KERN_NO_SPACE, or KERN_NAME_EXISTS when it is taken. */
+ * that is null. */
 static kern_return_t new_entry(struct ipc_port *borrow_port, mach_port_name_t name,
                                struct ipc_entry **ret_entry)
 {
-    bool taken = false;
-    *ret_entry = name ? ipc_space_alloc_name(name, borrow_port, &taken)
-                      : ipc_space_alloc(borrow_port);
-    return *ret_entry ? KERN_SUCCESS : taken ? KERN_NAME_EXISTS : KERN_NO_SPACE;
+    if (name)
+        return ipc_space_alloc_name(name, borrow_port, ret_entry);
+    *ret_entry = ipc_space_alloc(borrow_port);
+    return *ret_entry ? KERN_SUCCESS : KERN_NO_SPACE;
 }
 
 /* A new port with its receive right, or an empty set, under a new name. */
@@ -143,16 +143,16 @@ kern_return_t mach_port_mod_refs(ipc_space_t task, mach_port_name_t name, mach_p
 /* Puts a carried right under a name that must be new. Takes the right. */
 static kern_return_t insert_elsewhere(mach_port_name_t name, struct ipc_carried *take_right)
 {
-    bool taken = false;
     struct ipc_port *port = take_right->port;
-    bool once = take_right->type == MACH_MSG_TYPE_PORT_SEND_ONCE;
-    struct ipc_entry *entry = NULL;
-    if (once || !port->name)
-        entry = ipc_space_alloc_name(name, port, &taken);
-    if (!entry) {
-        bool named = !once && port->name;
+    struct ipc_entry *entry;
+    kern_return_t kr = ipc_space_alloc_name(name, port, &entry);
+    if (kr == KERN_SUCCESS && take_right->type != MACH_MSG_TYPE_PORT_SEND_ONCE && port->name) {
+        ipc_space_free(entry);
+        kr = KERN_RIGHT_EXISTS;
+    }
+    if (kr != KERN_SUCCESS) {
         ipc_right_clean(take_right);
-        return named ? KERN_RIGHT_EXISTS : taken ? KERN_NAME_EXISTS : KERN_FAILURE;
+        return kr;
     }
     ipc_port_ref(port);
     port->name = name; /* where copyout will find it */

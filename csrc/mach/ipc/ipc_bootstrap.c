@@ -143,12 +143,10 @@ static bool passing(int error)
 /* The name that every task has from its start, dead until there is more behind it. */
 static struct ipc_entry *entry_of_name(void)
 {
-    bool taken;
     struct ipc_entry *entry = ipc_space_find(IPC_NAME_BOOTSTRAP);
     if (entry)
         return entry;
-    entry = ipc_space_alloc_name(IPC_NAME_BOOTSTRAP, NULL, &taken);
-    if (entry) {
+    if (ipc_space_alloc_name(IPC_NAME_BOOTSTRAP, NULL, &entry) == KERN_SUCCESS) {
         entry->type = MACH_PORT_TYPE_DEAD_NAME;
         entry->urefs = 1;
     }

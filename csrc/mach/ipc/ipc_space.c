@@ -1,6 +1,7 @@
 /* See ipc_space.h. */
 #include "ipc/ipc_space.h"
 
+#include "ipc/ipc_port.h"
 #include "ipc/ipc_task.h"
 
 #include <stdlib.h>
@@ -88,18 +89,42 @@ struct ipc_entry *ipc_space_alloc(struct ipc_port *borrow_port)
     return take(index, index << 8 | generation, borrow_port);
 }
 
-struct ipc_entry *ipc_space_alloc_name(mach_port_name_t name, struct ipc_port *borrow_port,
-                                       bool *ret_taken)
+kern_return_t ipc_space_alloc_name(mach_port_name_t name, struct ipc_port *borrow_port,
+                                   struct ipc_entry **ret_entry)
 {
     uint32_t index = index_of(name);
-    *ret_taken = false;
+    *ret_entry = NULL;
+    if (index >= SPACE_MAX)
+        return KERN_NO_SPACE;
+    if ((name & GENERATION_FIRST) != GENERATION_FIRST)
+        return KERN_INVALID_VALUE;
+    if (index == 0)
+        return KERN_FAILURE;
     if (!reach(index))
-        return NULL;
-    if (space()->entries[index].name) {
-        *ret_taken = true;
-        return NULL;
+        return KERN_RESOURCE_SHORTAGE;
+    if (space()->entries[index].name)
+        return space()->entries[index].name == name ? KERN_NAME_EXISTS : KERN_FAILURE;
+    *ret_entry = take(index, name, borrow_port);
+    return KERN_SUCCESS;
+}
+
+kern_return_t ipc_space_rename(mach_port_name_t old, mach_port_name_t name)
+{
+    struct ipc_entry *to, *from;
+    kern_return_t kr = ipc_space_alloc_name(name, NULL, &to);
+    if (kr != KERN_SUCCESS)
+        return kr;
+    from = ipc_space_find(old);
+    if (!from) {
+        ipc_space_free(to);
+        return KERN_INVALID_NAME;
     }
-    return take(index, name, borrow_port);
+    *to = *from;
+    to->name = name;
+    if (to->port && to->port->name == old)
+        to->port->name = name;
+    ipc_space_free(from);
+    return KERN_SUCCESS;
 }
 
 void ipc_space_free(struct ipc_entry *entry)

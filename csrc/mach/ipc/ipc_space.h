@@ -12,6 +12,7 @@
 #ifndef MACHOOL_IPC_SPACE_H
 #define MACHOOL_IPC_SPACE_H
 
+#include <mach/kern_return.h>
 #include <mach/port.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -49,9 +50,13 @@ struct ipc_space {
 struct ipc_entry *ipc_space_find(mach_port_name_t name);
 /* A new entry with no type yet, under a name of the space's choice; NULL: no memory. */
 struct ipc_entry *ipc_space_alloc(struct ipc_port *borrow_port);
-/* A new entry under a given, free name: NULL and *ret_taken tells whether the name is in use. */
-struct ipc_entry *ipc_space_alloc_name(mach_port_name_t name, struct ipc_port *borrow_port,
-                                       bool *ret_taken);
+/* A new entry under a given name. KERN_NAME_EXISTS; KERN_FAILURE: another name has its index, or
+ * none may; KERN_INVALID_VALUE: no name ends like that; KERN_NO_SPACE: beyond all names. */
+kern_return_t ipc_space_alloc_name(mach_port_name_t name, struct ipc_port *borrow_port,
+                                   struct ipc_entry **ret_entry);
+/* The entry of `old` is under `name` from now on, with all that it holds. As above, and
+ * KERN_INVALID_NAME: there is no `old`. */
+kern_return_t ipc_space_rename(mach_port_name_t old, mach_port_name_t name);
 /* Removes an entry; the references it held are the caller's to drop. */
 void ipc_space_free(struct ipc_entry *entry);
 /* Walks the entries in use; `index` starts at 0. NULL at the end. */

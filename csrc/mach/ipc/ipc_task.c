@@ -49,10 +49,9 @@ static void init_lists(void)
 /* A name of the kernel's: it exists from the start, under a fixed number. */
 static struct ipc_port *add_special(mach_port_name_t name)
 {
-    bool taken;
+    struct ipc_entry *entry;
     struct ipc_port *port = ipc_port_new_special();
-    struct ipc_entry *entry = port ? ipc_space_alloc_name(name, port, &taken) : NULL;
-    if (!entry)
+    if (!port || ipc_space_alloc_name(name, port, &entry) != KERN_SUCCESS)
         abort(); /* a task without its own name cannot exist; memory is out at start-up */
     entry->type = MACH_PORT_TYPE_SEND;
     entry->urefs = 1;
