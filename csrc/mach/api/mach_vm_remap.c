@@ -2,6 +2,7 @@
 #include "api/vm_args.h"
 #include "os/os_maps.h"
 #include "vm/vm_access.h"
+#include "vm/vm_copy.h"
 #include "vm/vm_map.h"
 #include "vm/vm_place.h"
 #include "vm/vm_share.h"
@@ -81,6 +82,38 @@ static int fill(struct remap *remap)
     return 0;
 }
 
+/* A whole region of the layer, copied to wherever there is room: it goes the way of a message to
+ * oneself, which shares its pages until somebody writes. -EAGAIN: it is no such thing. */
+static int copy_whole(struct remap *remap)
+{
+    struct os_mapping m;
+    struct vm_copy copy;
+    vm_address_t at;
+    size_t size = remap->end - remap->source;
+    vm_map_lock();
+    const struct vm_region *region = vm_map_find(remap->source);
+    struct vm_range range = vm_range_around(remap->source);
+    bool whole = region && region->size == size && range.end >= remap->end &&
+                 os_maps_next(remap->source, &m) == 0 && m.start <= remap->source &&
+                 m.end >= remap->end && m.protection & PROT_READ;
+    vm_map_unlock();
+    if (!whole ||
+        vm_copyin(remap->source, size, MACH_MSG_VIRTUAL_COPY, false, &copy) != MACH_MSG_SUCCESS ||
+        vm_copyout(&copy, &at) < 0)
+        return -EAGAIN;
+    remap->target = at;
+    remap->current = m.protection;
+    remap->maximum = range.max;
+    int r = mprotect((void *)at, size, m.protection) < 0 ? -errno : 0;
+    vm_map_lock();
+    if (r == 0 && range.max != VM_PROT_ALL)
+        r = vm_range_set_max(at, at + size, range.max);
+    vm_map_unlock();
+    if (r < 0)
+        (void)mach_vm_deallocate(mach_task_self_, at, size);
+    return r;
+}
+
 static int remap_locked(struct remap *remap, uintptr_t mask, int flags)
 {
     size_t size = remap->end - remap->source;
@@ -111,9 +144,12 @@ kern_return_t mach_vm_remap(vm_map_t task, mach_vm_address_t *target, mach_vm_si
         source_task != mach_task_self_ ||
         vm_args_pages(source, size, &remap.source, &remap.end) != KERN_SUCCESS)
         return KERN_INVALID_ARGUMENT;
-    vm_map_lock();
-    int r = remap_locked(&remap, (uintptr_t)mask, flags);
-    vm_map_unlock();
+    int r = copy && flags & VM_FLAGS_ANYWHERE && !mask ? copy_whole(&remap) : -EAGAIN;
+    if (r == -EAGAIN) {
+        vm_map_lock();
+        r = remap_locked(&remap, (uintptr_t)mask, flags);
+        vm_map_unlock();
+    }
     if (r < 0)
         return r == -EEXIST ? KERN_NO_SPACE : vm_args_code(r);
     if (inheritance != VM_INHERIT_DEFAULT)

@@ -195,6 +195,7 @@ int vm_entry_map(const struct vm_entry *entry, uint64_t offset, uintptr_t addres
         return -EBADF;
     if (copy)
         return map_copy(entry, offset, address, size, protection);
+    vm_share_sweep();
     if (mmap((void *)address, size, protection, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, object->fd,
              (off_t)(entry->offset + offset)) == MAP_FAILED)
         return -errno;

@@ -61,6 +61,11 @@ const struct vm_range *vm_range_next(uintptr_t address)
     return at < ranges.used ? &ranges.list[at] : NULL;
 }
 
+size_t vm_range_count(void)
+{
+    return ranges.used;
+}
+
 /* Room for `count` more. */
 static int make_room(size_t count)
 {

@@ -34,6 +34,8 @@ struct vm_range vm_range_at(uintptr_t address);
 struct vm_range vm_range_around(uintptr_t address);
 /* The first interval of the table that ends above `address`; NULL: none. Valid until a change. */
 const struct vm_range *vm_range_next(uintptr_t address);
+/* How many intervals there are. */
+size_t vm_range_count(void);
 
 /* Each sets one value over [start, end). 0 or -ENOMEM with nothing changed. */
 int vm_range_set_max(uintptr_t start, uintptr_t end, uint8_t max);

@@ -34,6 +34,42 @@ int vm_share_at(uintptr_t address, struct vm_range *ret_range)
     return 0;
 }
 
+/* Forgets what of a range is no longer mapped as it was. */
+static void sweep_range(const struct vm_range *range)
+{
+    struct os_mapping m;
+    for (uintptr_t at = range->start; at < range->end;) {
+        int r = os_maps_next(at, &m);
+        if (r < 0 && r != -ENOENT)
+            return;
+        bool hole = r < 0 || m.start > at;
+        uintptr_t end = r < 0 ? range->end : hole ? m.start : m.end;
+        end = end < range->end ? end : range->end;
+        if (hole || !shows(&m, at, &range->object->id, range->offset + (at - range->start)))
+            vm_range_clear(at, end);
+        at = end;
+    }
+}
+
+void vm_share_sweep(void)
+{
+    static size_t enough =
+        64; /* intervals; twice as many as the last time, so that it costs little */
+    uintptr_t at = 0;
+    if (vm_range_count() < enough)
+        return;
+    for (const struct vm_range *next; (next = vm_range_next(at));) {
+        struct vm_range range = *next;
+        at = range.end;
+        if (range.object) {
+            vm_object_ref(range.object);
+            sweep_range(&range);
+            vm_object_unref(range.object);
+        }
+    }
+    enough = 64 + 2 * vm_range_count();
+}
+
 /* ---- making it shared ---------------------------------------------------------------------- */
 
 /* A region that has not been sent becomes a range with an object, as it is. */
@@ -206,6 +242,7 @@ static int share_all(const struct sharing *sharing)
 int vm_share_range(uintptr_t start, uintptr_t end, int flags)
 {
     struct sharing sharing = {.start = start, .end = end, .flags = flags};
+    vm_share_sweep();
     if (flags & VM_SHARE_AS_ONE) {
         int r = vm_object_new_zero(end - start, &sharing.one);
         if (r < 0)

@@ -27,6 +27,10 @@ int vm_share_range(uintptr_t start, uintptr_t end, int flags);
  * the kernel asked. `object` NULL: none. 0, or -errno: the kernel cannot be asked now. */
 int vm_share_at(uintptr_t address, struct vm_range *ret_range);
 
+/* Forgets ranges whose objects are no longer mapped there, now and then: a program that unmaps
+ * without the layer leaves them behind, with a descriptor each. Before an object is mapped. */
+void vm_share_sweep(void);
+
 /* Private copies in place of whatever is mapped shared in the range. 0 or -errno. */
 int vm_share_end(uintptr_t start, uintptr_t end);
 

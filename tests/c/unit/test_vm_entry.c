@@ -3,6 +3,7 @@
 
 #include "vm/vm_entry.h"
 #include "vm/vm_place.h"
+#include "vm/vm_range.h"
 
 #define RW (VM_PROT_READ | VM_PROT_WRITE)
 
@@ -166,6 +167,25 @@ static void test_stale_ranges(void)
     vm_entry_unref(again);
 }
 
+/* Many that the program unmapped itself: their descriptors do not pile up for ever. */
+static void test_sweep(void)
+{
+    enum { MANY = 300 };
+    unsigned fds = count_fds();
+    for (unsigned i = 0; i < MANY; i++) {
+        struct vm_entry *entry;
+        CHECK(vm_entry_new(PAGE, RW, &entry) == 0);
+        char *mapped = map(entry, PAGE, PROT_READ | PROT_WRITE, false);
+        vm_entry_unref(entry);
+        CHECK(munmap(mapped, PAGE) == 0);
+    }
+    CHECK(count_fds() < fds + MANY / 2);
+    vm_map_lock();
+    vm_range_clear(0, UINTPTR_MAX);
+    vm_map_unlock();
+    CHECK(count_fds() == fds);
+}
+
 static void test_all(void)
 {
     test_adopt_refuses();
@@ -174,6 +194,7 @@ static void test_all(void)
     test_shared_is_never_frozen();
     test_part_of_a_region();
     test_stale_ranges();
+    test_sweep();
 }
 
 int main(void)
