@@ -20,11 +20,18 @@ struct reply_buffer {
     mach_msg_max_trailer_t trailer;
 };
 
-/* A right that a reply brought and nobody wants. */
+/* A send right that nobody wants. */
 static void drop(mach_port_t port)
 {
     if (MACH_PORT_VALID(port))
         (void)mach_port_deallocate(mach_task_self_, port);
+}
+
+/* A kept service comes with its receive right. */
+static bool may_bring(mach_msg_id_t id, mach_msg_type_name_t disposition)
+{
+    return disposition == MACH_MSG_TYPE_PORT_SEND ||
+           (disposition == MACH_MSG_TYPE_PORT_RECEIVE && id == MACHOOL_BOOTSTRAP_CHECK_IN);
 }
 
 /* Whether what came is the reply to request `id`. */
@@ -35,8 +42,7 @@ static kern_return_t check_reply(mach_msg_header_t *header, mach_msg_id_t id)
         return MIG_SERVER_DIED;
     if (header->msgh_id == id + MACHOOL_BOOTSTRAP_REPLY && header->msgh_size == sizeof *reply &&
         header->msgh_bits & MACH_MSGH_BITS_COMPLEX && reply->body.msgh_descriptor_count == 1 &&
-        reply->port.type == MACH_MSG_PORT_DESCRIPTOR &&
-        reply->port.disposition == MACH_MSG_TYPE_PORT_SEND)
+        reply->port.type == MACH_MSG_PORT_DESCRIPTOR && may_bring(id, reply->port.disposition))
         return KERN_SUCCESS;
     mach_msg_destroy(header);
     return MIG_REPLY_MISMATCH;
@@ -108,7 +114,7 @@ static kern_return_t ask(mach_port_t bp, mach_msg_id_t id, const char *name, mac
     (void)mach_port_mod_refs(mach_task_self_, at, MACH_PORT_RIGHT_RECEIVE, -1);
     if (kr == KERN_SUCCESS && reply.reply.result != BOOTSTRAP_SUCCESS) {
         kr = reply.reply.result;
-        drop(reply.reply.port.name);
+        mach_msg_destroy(&reply.reply.header);
     }
     if (kr == KERN_SUCCESS)
         *ret = reply.reply;
@@ -222,7 +228,7 @@ kern_return_t bootstrap_ask_create(mach_port_t bp, const char *name, mach_port_t
     kern_return_t kr = declare(bp, name, &port);
     if (kr != BOOTSTRAP_SUCCESS)
         return kr;
-    kr = ask(bp, MACHOOL_BOOTSTRAP_CHECK_IN, name, port, MACH_MSG_TYPE_COPY_SEND, &reply);
+    kr = ask(bp, MACHOOL_BOOTSTRAP_CREATE, name, port, MACH_MSG_TYPE_COPY_SEND, &reply);
     if (kr == BOOTSTRAP_SUCCESS) {
         drop(reply.port.name);
         *ret_port = port;
@@ -263,11 +269,13 @@ kern_return_t bootstrap_ask_check_in(mach_port_t bp, const char *name, mach_port
     if (kr != KERN_SUCCESS)
         return BOOTSTRAP_NO_MEMORY;
     kr = ask(bp, MACHOOL_BOOTSTRAP_CHECK_IN, name, port, MACH_MSG_TYPE_MAKE_SEND, &reply);
-    if (kr == BOOTSTRAP_SUCCESS) {
-        drop(reply.port.name);
-        *ret_port = port;
-    } else {
+    bool kept = kr == BOOTSTRAP_SUCCESS && MACH_PORT_VALID(reply.port.name) &&
+                reply.port.disposition == MACH_MSG_TYPE_PORT_RECEIVE;
+    if (kr != BOOTSTRAP_SUCCESS || kept)
         (void)mach_port_mod_refs(mach_task_self_, port, MACH_PORT_RIGHT_RECEIVE, -1);
-    }
+    if (kr == BOOTSTRAP_SUCCESS && !kept)
+        drop(reply.port.name);
+    if (kr == BOOTSTRAP_SUCCESS)
+        *ret_port = kept ? reply.port.name : port;
     return kr;
 }

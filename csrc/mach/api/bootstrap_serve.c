@@ -62,7 +62,7 @@ boolean_t machool_bootstrap_pass_on(mach_msg_header_t *message, mach_msg_header_
         if (bootstrap_is_elsewhere(bootstrap_port))
             kr = bootstrap_unprivileged(bootstrap_port, &port);
         break;
-    default: /* REGISTER, CHECK_IN */
+    default: /* REGISTER, CHECK_IN, CREATE */
         kr = bootstrap_register_for(request->name, request->port.name);
     }
     (void)machool_bootstrap_answer(request, reply, kr, kr == KERN_SUCCESS ? port : MACH_PORT_NULL,

@@ -615,6 +615,43 @@ TEST(serve_replies_that_are_none)
     kit_destroy(own);
 }
 
+/* A service that the server has kept: whoever checks in gets its port, with what waits there. */
+static boolean_t give_kept(mach_msg_header_t *message, mach_msg_header_t *reply)
+{
+    struct machool_bootstrap_request *request = machool_bootstrap_request(message);
+    ASSERT(request != NULL);
+    if (strcmp(request->name, "kept") != 0 || own == MACH_PORT_NULL)
+        return machool_bootstrap_answer(request, reply, BOOTSTRAP_SUCCESS, MACH_PORT_NULL,
+                                        MACH_MSG_TYPE_COPY_SEND);
+    (void)machool_bootstrap_answer(request, reply, BOOTSTRAP_SUCCESS, own,
+                                   MACH_MSG_TYPE_MOVE_RECEIVE);
+    own = MACH_PORT_NULL;
+    return TRUE;
+}
+
+TEST(serve_a_port_that_was_kept)
+{
+    mach_port_t served = MACH_PORT_NULL;
+    mach_port_t fresh = MACH_PORT_NULL;
+    own = kit_port();
+    mach_port_t kept = own;
+    kit_send_plain(kept, 80);
+    be_bootstrap(give_kept);
+    ASSERT_OK(bootstrap_check_in(here.port, "kept", &served)); /* asked of oneself */
+    ASSERT_EQ(kept, served);
+    ASSERT_EQ(MACH_PORT_TYPE_SEND_RECEIVE, kit_type(served));
+    kit_expect_plain(served, 80);
+    ASSERT_OK(bootstrap_check_in(here.port, "other", &fresh));
+    ASSERT_EQ(MACH_PORT_TYPE_RECEIVE, kit_type(fresh));
+    kit_destroy(served);
+    kit_destroy(fresh);
+    /* Where no receive right belongs, none is taken. */
+    own = kit_receive_right();
+    ASSERT_CODE(MIG_REPLY_MISMATCH, bootstrap_look_up(here.port, "kept", &fresh));
+    ASSERT_EQ(MACH_PORT_NULL, own);
+    be_none();
+}
+
 /* Without a thread: whoever waits for messages serves between two of its own calls. */
 TEST(serve_one_request_at_a_time)
 {

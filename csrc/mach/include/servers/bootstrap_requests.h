@@ -20,6 +20,10 @@
  *         return machool_bootstrap_pass_on(message, reply);
  *     }
  *
+ * A server that has kept the port of a service answers a MACHOOL_BOOTSTRAP_CHECK_IN with its receive
+ * right (MACH_MSG_TYPE_MOVE_RECEIVE) and the messages that wait there; the child's new port is then
+ * not wanted and dies. With MACH_PORT_NULL the new port is the service's.
+ *
  * All of it is safe in any thread.
  */
 #ifndef MACHOOL_SERVERS_BOOTSTRAP_REQUESTS_H
@@ -31,9 +35,10 @@
 /* msgh_id of a request; its reply bears the same and MACHOOL_BOOTSTRAP_REPLY more. */
 #define MACHOOL_BOOTSTRAP_LOOK_UP 730001  /* the reply brings a send right */
 #define MACHOOL_BOOTSTRAP_REGISTER 730002 /* brings a send right, or MACH_PORT_NULL to unregister */
-#define MACHOOL_BOOTSTRAP_CHECK_IN 730003 /* brings a send right to the port of the new service */
-#define MACHOOL_BOOTSTRAP_STATUS 730004   /* the reply says */
-#define MACHOOL_BOOTSTRAP_PARENT 730005   /* the reply brings a send right, if there is one above */
+#define MACHOOL_BOOTSTRAP_CHECK_IN 730003 /* brings a send right to a new port for the service */
+#define MACHOOL_BOOTSTRAP_CREATE 730004   /* the same, of a service that is only declared yet */
+#define MACHOOL_BOOTSTRAP_STATUS 730005   /* the reply says */
+#define MACHOOL_BOOTSTRAP_PARENT 730006   /* the reply brings a send right, if there is one above */
 #define MACHOOL_BOOTSTRAP_REPLY 100
 
 /*
