@@ -132,6 +132,13 @@ static int remap_locked(struct remap *remap, uintptr_t mask, int flags)
     return r;
 }
 
+/* The target would replace what is to be mapped there. */
+static bool overlaps(const struct remap *remap)
+{
+    size_t size = remap->end - remap->source;
+    return remap->target < remap->end && remap->target + size > remap->source;
+}
+
 kern_return_t mach_vm_remap(vm_map_t task, mach_vm_address_t *target, mach_vm_size_t size,
                             mach_vm_offset_t mask, int flags, vm_map_t source_task,
                             mach_vm_address_t source, boolean_t copy, vm_prot_t *current,
@@ -142,7 +149,8 @@ kern_return_t mach_vm_remap(vm_map_t task, mach_vm_address_t *target, mach_vm_si
         return MACH_SEND_INVALID_DEST;
     if (flags & ~FLAGS || inheritance > VM_INHERIT_LAST_VALID || size == 0 ||
         source_task != mach_task_self_ ||
-        vm_args_pages(source, size, &remap.source, &remap.end) != KERN_SUCCESS)
+        vm_args_pages(source, size, &remap.source, &remap.end) != KERN_SUCCESS ||
+        (!(flags & VM_FLAGS_ANYWHERE) && overlaps(&remap)))
         return KERN_INVALID_ARGUMENT;
     int r = copy && flags & VM_FLAGS_ANYWHERE && !mask ? copy_whole(&remap) : -EAGAIN;
     if (r == -EAGAIN) {

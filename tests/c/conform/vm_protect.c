@@ -156,6 +156,34 @@ TEST(S178_protected_memory_is_sent)
     kit_free(memory, size);
 }
 
+/* What others see becomes a copy of one's own, which may be written whatever the maximum. */
+TEST(S178_protect_with_copy)
+{
+    memory_object_size_t size = 2 * vm_page_size;
+    mach_port_t entry = MACH_PORT_NULL;
+    char *memory = kit_allocate(size);
+    vm_address_t at = 0;
+    ASSERT_OK(mach_make_memory_entry_64(mach_task_self(), &size,
+                                        (memory_object_offset_t)(uintptr_t)memory,
+                                        VM_PROT_READ | VM_PROT_WRITE, &entry, MACH_PORT_NULL));
+    ASSERT_OK(vm_map(mach_task_self(), &at, size, 0, VM_FLAGS_ANYWHERE, entry, 0, FALSE,
+                     VM_PROT_READ, VM_PROT_READ, VM_INHERIT_DEFAULT));
+    char *mapped = (char *)at;
+    kit_fill(memory, size, 1);
+    ASSERT_CODE(KERN_PROTECTION_FAILURE,
+                protect(mapped, vm_page_size, false, VM_PROT_READ | VM_PROT_WRITE));
+    ASSERT_OK(protect(mapped, vm_page_size, false, VM_PROT_READ | VM_PROT_WRITE | VM_PROT_COPY));
+    ASSERT_FILLED(mapped, size, 1);
+    memset(mapped, 2, vm_page_size);
+    ASSERT_FILLED(memory, size, 1);
+    kit_fill(memory, size, 3);
+    ASSERT_ALL(2, mapped, vm_page_size);
+    ASSERT_MEM(memory + vm_page_size, mapped + vm_page_size, vm_page_size); /* still shared */
+    kit_free(mapped, size);
+    kit_free(memory, size);
+    kit_deallocate(entry);
+}
+
 TEST(S178_mach_vm_protect)
 {
     char *memory = kit_allocate(vm_page_size);

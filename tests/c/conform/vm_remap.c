@@ -1,4 +1,4 @@
-/* The same memory at two addresses, and copies: vm_remap. Section 8 has no facts of it, so names begin
+/* The same memory at two addresses, and copies: vm_remap; and advice. Section 8 has no facts of it, so names begin
  * without a number. */
 #include "harness/mach_kit.h"
 
@@ -114,6 +114,44 @@ TEST(remap_to_an_address)
     ASSERT_FILLED(other, page, 2);
     kit_free(other, 3 * page);
     kit_free(memory, page);
+}
+
+/* Advice changes nothing but speed. */
+TEST(behavior_of_memory)
+{
+    const size_t size = 1 << 18;
+    const vm_behavior_t hints[] = {VM_BEHAVIOR_DEFAULT, VM_BEHAVIOR_RANDOM, VM_BEHAVIOR_SEQUENTIAL,
+                                   VM_BEHAVIOR_WILLNEED};
+    char *memory = kit_allocate(size);
+    const vm_address_t at = (vm_address_t)memory;
+    kit_fill(memory, size, 1);
+    for (unsigned i = 0; i < 4; i++) {
+        ASSERT_OK(vm_behavior_set(mach_task_self(), at, size, hints[i]));
+        ASSERT_OK(mach_vm_behavior_set(mach_task_self(), at + 5, 1, hints[i]));
+        ASSERT_FILLED(memory, size, 1);
+    }
+    ASSERT_CODE(KERN_INVALID_ARGUMENT, vm_behavior_set(mach_task_self(), at, size, 99));
+    kit_free(memory + vm_page_size, vm_page_size);
+    ASSERT_CODE(KERN_INVALID_ADDRESS,
+                vm_behavior_set(mach_task_self(), at, size, VM_BEHAVIOR_RANDOM));
+    kit_free(memory, size);
+}
+
+TEST(msync_of_memory)
+{
+    const size_t size = 4 * vm_page_size;
+    char *memory = kit_allocate(size);
+    const vm_address_t at = (vm_address_t)memory;
+    kit_fill(memory, size, 1);
+    ASSERT_OK(vm_msync(mach_task_self(), at, size, VM_SYNC_SYNCHRONOUS));
+    ASSERT_OK(mach_vm_msync(mach_task_self(), at, size, VM_SYNC_ASYNCHRONOUS));
+    ASSERT_CODE(KERN_INVALID_ARGUMENT,
+                vm_msync(mach_task_self(), at, size, VM_SYNC_SYNCHRONOUS | VM_SYNC_ASYNCHRONOUS));
+    ASSERT_FILLED(memory, size, 1);
+    kit_free(memory + vm_page_size, vm_page_size);
+    ASSERT_CODE(KERN_INVALID_ADDRESS,
+                vm_msync(mach_task_self(), at, size, VM_SYNC_SYNCHRONOUS | VM_SYNC_CONTIGUOUS));
+    kit_free(memory, size);
 }
 
 TEST(remap_bad_arguments)

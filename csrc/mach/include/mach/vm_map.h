@@ -131,8 +131,8 @@ kern_return_t vm_map_64(vm_map_t target_task, vm_address_t *address, vm_size_t s
  * source; *cur_protection and *max_protection get what all parts allow. With `copy` FALSE private
  * memory is put into shared memory at once, as vm_inherit does it. KERN_SUCCESS;
  * KERN_INVALID_ADDRESS: a hole; KERN_NO_SPACE: no room, or the fixed range is in use;
- * KERN_INVALID_ARGUMENT: unknown flags or inheritance, size 0, another task;
- * KERN_RESOURCE_SHORTAGE.
+ * KERN_INVALID_ARGUMENT: unknown flags or inheritance, size 0, another task, a
+ * fixed target that overlaps the source; KERN_RESOURCE_SHORTAGE.
  */
 kern_return_t vm_remap(vm_map_t target_task, vm_address_t *target_address, vm_size_t size,
                        vm_address_t mask, int flags, vm_map_t src_task, vm_address_t src_address,
