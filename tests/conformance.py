@@ -143,13 +143,17 @@ def problems() -> list[str]:
     all_facts = facts(all_tests)
     rows = differences()
     known = {fact.number for fact in all_facts} | set(rows)
-    found = []
+    names = [test.name for test in cbuild.tests("conform")]
+    found = [f"{name} exists twice" for name in sorted({n for n in names if names.count(n) > 1})]
     for test in all_tests:
         if not test.facts and test.file not in BEYOND:
             found.append(f"{test.names[0]} ({test.file}) names no fact")
         unknown = sorted(set(test.facts) - known)
         if unknown:
             found.append(f"{test.names[0]} ({test.file}) names {unknown}, which do not exist")
+        differing = [f.number for f in all_facts if f.number in test.facts and f.differences]
+        if not test.on_linux and not differing:
+            found.append(f"{test.names[0]} ({test.file}) is gated, and no difference says so")
     for fact in all_facts:
         if not fact.asserted and not fact.reason:
             found.append(f"{fact.number} has neither a test on Linux nor a reason")

@@ -175,7 +175,7 @@ TEST(S143_limits)
     kit_destroy(port);
 }
 
-TEST(S143_lowering_keeps_what_is_queued)
+TEST(S143_lowering_below_what_is_queued)
 {
     mach_port_t port = kit_port();
     kit_fill_queue(port, 5);

@@ -1,6 +1,6 @@
 /* What the layer does otherwise than Darwin, pinned down: the D-numbers of
  * csrc/mach/DIFFERENCES.md. Each test is gated on macOS by what the kernel does there. */
-#include "harness/mach_kit.h"
+#include "harness/port_kit.h"
 
 #include <signal.h>
 #include <string.h>
@@ -121,4 +121,26 @@ TEST(D9_special_ports_arrive_dead)
     kit_port_descriptor(&message.port[0], mach_task_self(), MACH_MSG_TYPE_COPY_SEND);
     ASSERT_OK(kit_send(&message.header, MACH_SEND_TIMEOUT, PATIENCE));
     kit_pair_end(&pair);
+}
+
+TEST(D18_saved_port_of_a_task_that_ends)
+{
+    GATE_DARWIN("the kernel has the port and sends it on");
+    for (int killed = 0; killed < 2; killed++) {
+        struct agent owner;
+        mach_port_t notify = kit_receive_right();
+        agent_start(&owner);
+        mach_port_t theirs = agent_allocate(&owner);
+        mach_port_t port = agent_get(&owner, theirs, MACH_MSG_TYPE_MAKE_SEND);
+        agent_request(&owner, theirs, MACH_NOTIFY_PORT_DESTROYED, 0, notify);
+        if (killed)
+            agent_kill(&owner);
+        else
+            agent_exit(&owner);
+        kit_expect_send_once_notification(notify);
+        kit_wait_dead(port);
+        agent_forget(&owner);
+        kit_destroy(port);
+        kit_destroy(notify);
+    }
 }

@@ -216,7 +216,7 @@ TEST(S158_wrong_guard)
 }
 
 /* Sent and turned away it is guarded by its buffer, and goes again just so (S126). */
-TEST(S126_timed_out)
+TEST(S126_timed_out_with_a_guarded_port)
 {
     struct guarded_rcv message;
     mach_port_t carrier = kit_port();
@@ -247,7 +247,7 @@ TEST(S126_timed_out)
 }
 
 /* mach_msg_destroy takes the guard off first. */
-TEST(S62_destroying_a_received_message)
+TEST(S62_destroying_a_received_guarded_port)
 {
     struct guarded_rcv received;
     mach_port_t carrier = kit_port();

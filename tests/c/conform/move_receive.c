@@ -450,7 +450,7 @@ TEST(S51_destroyed_with_a_message_too_large)
     kit_destroy(carrier);
 }
 
-TEST(S62_destroying_a_received_message)
+TEST(S62_destroying_a_received_receive_right)
 {
     struct port_rcv received;
     mach_port_t carrier = kit_port();
@@ -464,7 +464,7 @@ TEST(S62_destroying_a_received_message)
 }
 
 /* A send that times out brings the right back, with its queue. */
-TEST(S126_timed_out)
+TEST(S126_timed_out_with_a_receive_right)
 {
     struct port_msg message;
     mach_port_t carrier = kit_port();

@@ -247,7 +247,7 @@ TEST(S64_destroying_an_unsent_array)
 }
 
 /* A send that times out brings the rights back, in an array of their own (S34, S126). */
-TEST(S126_timed_out)
+TEST(S126_timed_out_with_an_array)
 {
     struct array_msg message;
     mach_port_t carrier = kit_port();
