@@ -1,5 +1,6 @@
 /* Calls on the task: registered ports, threads, the guard behaviour, its end. task_info is next
  * door. */
+#include "api/api.h"
 #include "ipc/ipc_engine.h"
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_right.h"
@@ -13,13 +14,6 @@
 #include <unistd.h>
 
 #define REGISTERED_MAX (sizeof ipc_task.registered / sizeof ipc_task.registered[0])
-
-/* Only this task can be worked on (S184). */
-#define CHECK_TASK(task)                                                                           \
-    do {                                                                                           \
-        if ((task) != mach_task_self_)                                                             \
-            return MACH_SEND_INVALID_DEST;                                                         \
-    } while (0)
 
 static void clean_all(struct ipc_carried *rights)
 {

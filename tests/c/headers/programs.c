@@ -90,8 +90,7 @@ static int first_client(void)
     if (bootstrap_look_up(bootstrap_port, SERVICE_NAME, &port) != KERN_SUCCESS)
         return EXIT_FAILURE;
     msg.header.msgh_remote_port = port;
-    return mach_msg(&msg.header, MACH_SEND_MSG, msg.header.msgh_size, 0, MACH_PORT_NULL,
-                    MACH_MSG_TIMEOUT_NONE, MACH_PORT_NULL);
+    return mach_msg_send(&msg.header);
 }
 
 /* Handing the own task's port to a child through the bootstrap port, as debuggers do. */
@@ -135,8 +134,7 @@ static int send_port(mach_port_t remote_port, mach_port_t port)
     msg.task_port.name = port;
     msg.task_port.disposition = MACH_MSG_TYPE_COPY_SEND;
     msg.task_port.type = MACH_MSG_PORT_DESCRIPTOR;
-    return mach_msg(&msg.header, MACH_SEND_MSG, msg.header.msgh_size, 0, MACH_PORT_NULL,
-                    MACH_MSG_TIMEOUT_NONE, MACH_PORT_NULL);
+    return mach_msg_send(&msg.header);
 }
 
 static int fork_and_take_port(void)
@@ -290,7 +288,7 @@ static void walk_descriptors(mach_msg_base_t *base)
     }
 }
 
-/* A server's demultiplexer. */
+/* A demultiplexer for mach_msg_server. */
 
 static boolean_t demux(mach_msg_header_t *request, mach_msg_header_t *reply)
 {
@@ -303,6 +301,11 @@ static boolean_t demux(mach_msg_header_t *request, mach_msg_header_t *reply)
     error->NDR = NDR_record;
     error->RetCode = request->msgh_id == 1 ? KERN_SUCCESS : MIG_BAD_ID;
     return error->RetCode == KERN_SUCCESS ? TRUE : FALSE;
+}
+
+static mach_msg_return_t serve(mach_port_t port)
+{
+    return mach_msg_server(demux, LIB_MAX, port, MACH_MSG_TIMEOUT_NONE);
 }
 
 /* A debugging aid that prints the memory map. */
@@ -470,6 +473,6 @@ static kern_return_t old_style(mach_port_t port)
 extern const void *const programs[];
 const void *const programs[] = {
     first_server,     first_client, fork_and_take_port, lib_receive, lib_watch,    lib_make_port,
-    walk_descriptors, demux,        print_map,          print_names, resident_set, cpu_seconds,
+    walk_descriptors, serve,        print_map,          print_names, resident_set, cpu_seconds,
     processors,       now_ns,       become_real_time,   share,       old_style,
 };

@@ -387,6 +387,20 @@ FN(thread_policy_set, kern_return_t,
    (thread_act_t, thread_policy_flavor_t, thread_policy_t, mach_msg_type_number_t))
 FN(thread_switch, kern_return_t, (mach_port_name_t, int, mach_msg_timeout_t))
 FN(swtch, boolean_t, (void)) FN(swtch_pri, boolean_t, (int))
+FN(mach_msg_send, mach_msg_return_t, (mach_msg_header_t *))
+FN(mach_msg_receive, mach_msg_return_t, (mach_msg_header_t *))
+FN(mach_msg_server, mach_msg_return_t,
+   (boolean_t (*)(mach_msg_header_t *, mach_msg_header_t *), mach_msg_size_t, mach_port_t,
+    mach_msg_options_t))
+FN(mach_msg_server_once, mach_msg_return_t,
+   (boolean_t (*)(mach_msg_header_t *, mach_msg_header_t *), mach_msg_size_t, mach_port_t,
+    mach_msg_options_t))
+FN(mach_port_space_info, kern_return_t,
+   (ipc_space_read_t, ipc_info_space_t *, ipc_info_name_array_t *, mach_msg_type_number_t *,
+    ipc_info_tree_name_array_t *, mach_msg_type_number_t *))
+FN(mach_port_space_basic_info, kern_return_t, (ipc_space_inspect_t, ipc_info_space_basic_t *))
+FN(mach_port_kobject, kern_return_t,
+   (ipc_space_read_t, mach_port_name_t, natural_t *, mach_vm_address_t *))
 FN(mach_approximate_time, uint64_t, (void)) FN(mach_continuous_time, uint64_t, (void))
 FN(mach_continuous_approximate_time, uint64_t, (void))
 FN(mach_wait_until, kern_return_t, (uint64_t))

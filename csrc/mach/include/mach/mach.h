@@ -32,6 +32,31 @@ extern "C" {
  */
 void mach_msg_destroy(mach_msg_header_t *msg);
 
+/* mach_msg() of a message whose msgh_size is set: sends it, without a time limit. */
+mach_msg_return_t mach_msg_send(mach_msg_header_t *msg);
+
+/* mach_msg() into a buffer of msgh_size bytes from the port msgh_local_port, without a time limit. */
+mach_msg_return_t mach_msg_receive(mach_msg_header_t *msg);
+
+/*
+ * Serves a port: receives a request, has `demux` answer it, sends the answer, and again until a call
+ * fails; mach_msg_server_once() does so one time. Requests and answers have up to `max_size` bytes;
+ * larger requests with MACH_RCV_LARGE among the `options`, which go into every mach_msg().
+ *
+ * `demux` fills in the reply, header and all, laid out as mig_reply_error_t when it carries neither
+ * right nor memory: RetCode MIG_NO_REPLY, or no remote port, and nothing is sent; another failure,
+ * and what a complex request brought is destroyed. What it returns is not looked at. An answer that
+ * finds its client dead, or a queue full behind a plain send right, is dropped.
+ *
+ * Returns what stopped it: a code of mach_msg(), or KERN_NO_SPACE.
+ */
+mach_msg_return_t mach_msg_server(boolean_t (*demux)(mach_msg_header_t *, mach_msg_header_t *),
+                                  mach_msg_size_t max_size, mach_port_t rcv_name,
+                                  mach_msg_options_t options);
+mach_msg_return_t mach_msg_server_once(boolean_t (*demux)(mach_msg_header_t *, mach_msg_header_t *),
+                                       mach_msg_size_t max_size, mach_port_t rcv_name,
+                                       mach_msg_options_t options);
+
 #ifdef __cplusplus
 }
 #endif

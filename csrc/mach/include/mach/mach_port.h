@@ -75,6 +75,30 @@ kern_return_t mach_port_names(ipc_space_t task, mach_port_name_array_t *names,
                               mach_msg_type_number_t *typesCnt);
 
 /*
+ * All names of the task with their references and objects, in memory of the caller's, to be
+ * vm_deallocated; the space as a whole in *space_info. There is no tree: 0 entries, NULL.
+ * KERN_SUCCESS; KERN_RESOURCE_SHORTAGE.
+ */
+kern_return_t mach_port_space_info(ipc_space_read_t space, ipc_info_space_t *space_info,
+                                   ipc_info_name_array_t *table_info,
+                                   mach_msg_type_number_t *table_infoCnt,
+                                   ipc_info_tree_name_array_t *tree_info,
+                                   mach_msg_type_number_t *tree_infoCnt);
+
+/* The space as a whole. KERN_SUCCESS. */
+kern_return_t mach_port_space_basic_info(ipc_space_inspect_t task,
+                                         ipc_info_space_basic_t *basic_info);
+
+/*
+ * What is behind a name when it is no task that receives: IPC_OTYPE_NONE, or what the layer itself
+ * put there. *object_addr is 0. KERN_SUCCESS; KERN_INVALID_NAME; KERN_INVALID_RIGHT: neither a send
+ * nor a receive right.
+ */
+kern_return_t mach_port_kobject(ipc_space_read_t task, mach_port_name_t name,
+                                ipc_info_object_type_t *object_type,
+                                mach_vm_address_t *object_addr);
+
+/*
  * The same as mach_port_allocate under a name of the caller's choice, which must be free.
  * KERN_SUCCESS; KERN_NAME_EXISTS; KERN_FAILURE: the name differs from one in use by its generation
  * alone; KERN_INVALID_VALUE: names end in two set bits; KERN_NO_SPACE: no such name can be.
