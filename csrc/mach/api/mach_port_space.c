@@ -1,9 +1,10 @@
-/* The name space in detail: every name, what is behind it. */
+/* The name space in detail: every name, what is behind it, and names that change. */
 #include "api/api.h"
 #include "ipc/ipc_engine.h"
 #include "ipc/ipc_entry_port.h"
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_request.h"
+#include "ipc/ipc_right.h"
 #include "ipc/ipc_space.h"
 #include "ipc/ipc_task.h"
 #include "ipc/ipc_thread.h"
@@ -100,6 +101,34 @@ kern_return_t mach_port_kobject(ipc_space_read_t task, mach_port_name_t name,
     } else if (entry) {
         kr = KERN_INVALID_RIGHT;
     }
+    ipc_task_unlock();
+    return kr;
+}
+
+kern_return_t mach_port_dnrequest_info(ipc_space_t task, mach_port_name_t name, unsigned *dnr_total,
+                                       unsigned *dnr_used)
+{
+    CHECK_TASK(task);
+    ipc_task_lock();
+    const struct ipc_port *port = ipc_right_receiver(name);
+    const struct ipc_entry *entry = ipc_space_find(name);
+    kern_return_t kr = port ? KERN_SUCCESS : entry ? KERN_INVALID_RIGHT : KERN_INVALID_NAME;
+    if (port) /* those of other tasks are known to them alone */
+        *dnr_total = *dnr_used = entry->request != NULL;
+    ipc_task_unlock();
+    return kr;
+}
+
+kern_return_t mach_port_rename(ipc_space_t task, mach_port_name_t old_name,
+                               mach_port_name_t new_name)
+{
+    CHECK_TASK(task);
+    if (!MACH_PORT_VALID(old_name))
+        return KERN_INVALID_NAME;
+    if (!MACH_PORT_VALID(new_name))
+        return KERN_INVALID_VALUE;
+    ipc_task_lock();
+    kern_return_t kr = ipc_space_rename(old_name, new_name);
     ipc_task_unlock();
     return kr;
 }

@@ -238,29 +238,9 @@ kern_return_t mach_port_unguard(ipc_space_t task, mach_port_name_t name, mach_po
 kern_return_t mach_port_swap_guard(ipc_space_t task, mach_port_name_t name,
                                    mach_port_context_t old_guard, mach_port_context_t new_guard);
 
-/*
- * The space in numbers, and all its names in detail: `*table_info` is memory of the caller's, to be
- * vm_deallocated; the tree is empty. KERN_SUCCESS; KERN_RESOURCE_SHORTAGE.
- */
-kern_return_t mach_port_space_info(ipc_space_read_t space, ipc_info_space_t *space_info,
-                                   ipc_info_name_array_t *table_info,
-                                   mach_msg_type_number_t *table_infoCnt,
-                                   ipc_info_tree_name_array_t *tree_info,
-                                   mach_msg_type_number_t *tree_infoCnt);
-kern_return_t mach_port_space_basic_info(ipc_space_inspect_t task,
-                                         ipc_info_space_basic_t *basic_info);
-
 /* Room for, and number of, this task's dead-name requests about a receive right's name. */
 kern_return_t mach_port_dnrequest_info(ipc_space_t task, mach_port_name_t name, unsigned *dnr_total,
                                        unsigned *dnr_used);
-
-/*
- * What stands behind a port that no task receives from (IPC_OTYPE_), IPC_OTYPE_NONE for others.
- * The address is 0. KERN_SUCCESS; KERN_INVALID_NAME; KERN_INVALID_RIGHT.
- */
-kern_return_t mach_port_kobject(ipc_space_read_t task, mach_port_name_t name,
-                                ipc_info_object_type_t *object_type,
-                                mach_vm_address_t *object_addr);
 
 #ifdef __cplusplus
 }
