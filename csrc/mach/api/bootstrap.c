@@ -298,6 +298,7 @@ static kern_return_t new_bootstrap(mach_port_t *ret_port)
         return BOOTSTRAP_NO_MEMORY;
     }
     port->bootstrap = true;
+    port->machine = WIRE_MACHINE_BOOTSTRAP; /* elsewhere it is like the machine's */
     port->local = 1;
     port->name = *ret_port = entry->name;
     entry->type = MACH_PORT_TYPE_SEND;

@@ -187,7 +187,7 @@ static int describe(const struct ipc_port *port, struct heritage *ret_heritage)
     struct heritage left = {.kind = HERITAGE_PORT, .fd = -1};
     if (!port) {
         left.kind = HERITAGE_NOTHING;
-    } else if (port->place == IPC_SPECIAL) {
+    } else if (port->bootstrap) {
         left.kind = HERITAGE_MACHINE;
     } else if (port->place == IPC_OWN) {
         int r = ipc_task_listen();

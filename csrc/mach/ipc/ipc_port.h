@@ -48,6 +48,7 @@ struct ipc_port {
     uint8_t place;         /* enum ipc_place */
     bool starved;          /* OWN: its next message waits for descriptors (EMFILE) */
     bool bootstrap;        /* SPECIAL: bootstrap calls take it */
+    uint8_t machine;       /* SPECIAL: as what it crosses to other tasks, enum wire_machine */
     uint16_t doors;        /* services in the task's list that lead here */
     mach_port_name_t name; /* its one name in the space, or 0 */
     struct vm_entry

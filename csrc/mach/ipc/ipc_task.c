@@ -121,11 +121,15 @@ static void start_anew(void)
     util_id_forget();
     ipc_task.id = util_id_new();
     (void)add_special(IPC_NAME_TASK);
-    (void)add_special(IPC_NAME_HOST);
+    ipc_task.machine[WIRE_MACHINE_HOST] = ipc_port_carry(add_special(IPC_NAME_HOST));
+    ipc_task.machine[WIRE_MACHINE_HOST]->machine = WIRE_MACHINE_HOST;
     bool heir = ipc_bootstrap_start();
     if (!heir && bootstrap_port != MACH_PORT_NULL) {
-        ipc_task.bootstrap = ipc_port_carry(add_special(IPC_NAME_BOOTSTRAP));
-        ipc_task.bootstrap->bootstrap = true;
+        struct ipc_port *port = add_special(IPC_NAME_BOOTSTRAP);
+        port->bootstrap = true;
+        port->machine = WIRE_MACHINE_BOOTSTRAP;
+        ipc_task.machine[WIRE_MACHINE_BOOTSTRAP] = ipc_port_carry(port);
+        ipc_task.bootstrap = ipc_port_carry(port);
     }
     set_mark(heir ? IPC_TASK_HEIR : IPC_TASK_MARK);
 }
@@ -210,6 +214,21 @@ int ipc_task_start_engine(void)
     if (r < 0)
         ipc_engine_deinit();
     return r;
+}
+
+struct ipc_port *ipc_task_machine_port(enum wire_machine which)
+{
+    struct ipc_port *port = ipc_task.machine[which];
+    if (port)
+        return ipc_port_carry(port);
+    port = ipc_port_new_special();
+    if (!port)
+        return NULL;
+    port->local = 1;
+    port->machine = (uint8_t)which;
+    port->bootstrap = which == WIRE_MACHINE_BOOTSTRAP;
+    ipc_task.machine[which] = port;
+    return ipc_port_carry(port);
 }
 
 int ipc_task_listen(void)

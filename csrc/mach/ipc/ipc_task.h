@@ -29,6 +29,7 @@
 #include "util/util_id.h"
 #include "util/util_idmap.h"
 #include "util/util_list.h"
+#include "wire/wire_format.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -50,9 +51,10 @@ struct ipc_task {
     struct os_address address;  /* of the private listener; length 0: none yet */
     struct ipc_port *bootstrap; /* the right in TASK_BOOTSTRAP_PORT, carried; NULL: none */
     struct ipc_engine engine;
-    uint32_t armed_requests;        /* for send-possible, that wait for room */
-    struct ipc_port *registered[3]; /* send rights, carried; NULL: none */
-    uint32_t exc_guard;             /* TASK_EXC_GUARD_ */
+    uint32_t armed_requests;                    /* for send-possible, that wait for room */
+    struct ipc_port *registered[3];             /* send rights, carried; NULL: none */
+    uint32_t exc_guard;                         /* TASK_EXC_GUARD_ */
+    struct ipc_port *machine[WIRE_MACHINE_END]; /* what every task has, carried; NULL: not yet */
     uint64_t messages_sent, messages_received, bytes_inline;
 };
 
@@ -66,6 +68,9 @@ void ipc_task_yield(void);
 
 /* Opens the engine's descriptors, before anything is to be watched. 0 or -errno. */
 int ipc_task_start_engine(void);
+
+/* The port of the machine's that every task has; carried. NULL: no memory. */
+struct ipc_port *ipc_task_machine_port(enum wire_machine which);
 
 /* Makes sure the private listener exists, before a right leaves this task. 0 or -errno. */
 int ipc_task_listen(void);

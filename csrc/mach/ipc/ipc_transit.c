@@ -195,6 +195,9 @@ static void decode_right(struct incoming *in, const struct wire_right *wire,
     case WIRE_RIGHT_SAME:
         right.port = decode_third(in, wire);
         break;
+    case WIRE_RIGHT_MACHINE:
+        right.port = ipc_task_machine_port((enum wire_machine)wire->id.w[0]);
+        break;
     case WIRE_RIGHT_ENTRY:
         right.port = ipc_entry_port_decode(wire, next_fd(in));
         break;

@@ -131,8 +131,11 @@ static int encode_right(struct outgoing *out, const struct ipc_carried *right,
         int r = fd < 0 ? fd : add_fd(out, fd, true);
         if (r < 0)
             return r;
-    } else if (right->dead || (port && (port->place == IPC_DEAD || port->place == IPC_SPECIAL))) {
+    } else if (right->dead || (port && port->place == IPC_DEAD)) {
         wire.how = WIRE_RIGHT_DEAD;
+    } else if (port && port->place == IPC_SPECIAL) {
+        wire.how = port->machine ? WIRE_RIGHT_MACHINE : WIRE_RIGHT_DEAD;
+        wire.id.w[0] = port->machine;
     } else if (port) {
         wire.id = port->node.id;
         wire.limit = port->limit;

@@ -28,8 +28,11 @@ static bool brings_fd(const struct wire_right *right)
 
 static bool right_valid(const struct wire_right *right)
 {
-    if (right->how > WIRE_RIGHT_ENTRY)
+    if (right->how > WIRE_RIGHT_MACHINE)
         return false;
+    if (right->how == WIRE_RIGHT_MACHINE)
+        return right->type == TYPE_SEND && right->id.w[0] > WIRE_MACHINE_NONE &&
+               right->id.w[0] < WIRE_MACHINE_END;
     if (right->how == WIRE_RIGHT_ENTRY && right->type != TYPE_SEND)
         return false;
     if (right->how <= WIRE_RIGHT_DEAD)

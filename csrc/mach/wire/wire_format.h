@@ -21,13 +21,21 @@
 #define WIRE_RIGHTS_MAX 16383u /* in one message (S39) */
 
 enum wire_right_how {
-    WIRE_RIGHT_NULL,  /* MACH_PORT_NULL */
-    WIRE_RIGHT_DEAD,  /* MACH_PORT_DEAD: the port died before the message left */
-    WIRE_RIGHT_OWN,   /* to a port (or send-once right) of the sender: counted by it */
-    WIRE_RIGHT_HOME,  /* to a port of the receiver: it comes home */
-    WIRE_RIGHT_END,   /* to a third task's port: the next descriptor is an end connected to it */
-    WIRE_RIGHT_SAME,  /* introduced by an end of this message that came before, for that task */
-    WIRE_RIGHT_ENTRY, /* a memory entry, whose object is the next descriptor */
+    WIRE_RIGHT_NULL,    /* MACH_PORT_NULL */
+    WIRE_RIGHT_DEAD,    /* MACH_PORT_DEAD: the port died before the message left */
+    WIRE_RIGHT_OWN,     /* to a port (or send-once right) of the sender: counted by it */
+    WIRE_RIGHT_HOME,    /* to a port of the receiver: it comes home */
+    WIRE_RIGHT_END,     /* to a third task's port: the next descriptor is an end connected to it */
+    WIRE_RIGHT_SAME,    /* introduced by an end of this message that came before, for that task */
+    WIRE_RIGHT_ENTRY,   /* a memory entry, whose object is the next descriptor */
+    WIRE_RIGHT_MACHINE, /* to a port that every task has: `id` begins with an enum wire_machine */
+};
+
+enum wire_machine {
+    WIRE_MACHINE_NONE,
+    WIRE_MACHINE_BOOTSTRAP,
+    WIRE_MACHINE_HOST,
+    WIRE_MACHINE_END
 };
 
 struct wire_right {

@@ -463,3 +463,63 @@ TEST(S134_S142_inherited_right_is_a_sender_unused)
 {
     sender_lives(false);
 }
+
+/* The classic way to make parent and child acquainted: the child finds its parent's port in place of
+ * bootstrap's, sends a port of its own there, and is given the real bootstrap port back. */
+static mach_port_t take_right(mach_port_t port)
+{
+    struct port_rcv received;
+    ASSERT_OK(kit_receive(&received.header, sizeof(received), port, 0, PATIENCE));
+    ASSERT_EQ(MACH_MSG_TYPE_PORT_SEND, received.port[0].disposition);
+    return received.port[0].name;
+}
+
+static void meet_parent(const char *service)
+{
+    mach_port_t parent = get_bootstrap();
+    mach_port_t child = kit_port();
+    mach_port_t found = MACH_PORT_NULL;
+    kit_send_right(parent, child, MACH_MSG_TYPE_COPY_SEND);
+    kit_send_right(parent, mach_host_self(), MACH_MSG_TYPE_COPY_SEND);
+    bootstrap_port = take_right(child);
+    ASSERT_EQ(MACH_PORT_TYPE_SEND, kit_type(bootstrap_port));
+    set_bootstrap(bootstrap_port);
+    ASSERT_EQ(bootstrap_port, get_bootstrap());
+    ASSERT_OK(bootstrap_look_up(bootstrap_port, service, &found));
+    kit_send_plain(found, 90);
+    /* What it starts has the machine's again. */
+    struct peer peer;
+    peer_start(&peer, "inherit_default", "");
+    peer_join(&peer);
+    kit_send_plain(parent, 91);
+}
+
+TEST(S142_real_bootstrap_port_is_handed_back)
+{
+    char service[BOOTSTRAP_MAX_NAME_LEN];
+    mach_port_t saved = get_bootstrap();
+    mach_port_t port = kit_port();
+    mach_port_t registered = kit_port();
+    kit_service_name(service, sizeof(service));
+    ASSERT_OK(bootstrap_register(bootstrap_port, service, registered));
+    set_bootstrap(port);
+    pid_t pid = (pid_t)ASSERT_SYS(fork());
+    if (pid == 0) {
+        meet_parent(service);
+        _exit(0);
+    }
+    set_bootstrap(saved);
+    mach_port_t child = take_right(port);
+    mach_port_t host = take_right(port);
+    ASSERT_EQ(mach_host_self(), host); /* one machine, one name */
+    kit_send_right(child, bootstrap_port, MACH_MSG_TYPE_COPY_SEND);
+    kit_expect_plain(registered, 90);
+    kit_expect_plain(port, 91);
+    wait_for_child(pid);
+    kit_wait_dead(child);
+    kit_destroy(child);
+    kit_deallocate(host);
+    kit_deallocate(saved);
+    kit_destroy(port);
+    kit_destroy(registered);
+}

@@ -109,7 +109,7 @@ PEER(differences_looks)
     kit_pair_leave(&pair);
 }
 
-TEST(D9_special_ports_arrive_dead)
+TEST(D9_task_ports_arrive_dead)
 {
     GATE_DARWIN("the kernel itself is behind these ports");
     struct kit_pair pair;
