@@ -10,7 +10,6 @@ tests/c/conform/facts.tsv, a line each; marks are
 
     mac-only   cannot hold without something only macOS has
     no-test    nothing a test could observe
-    untested   could be tested, and is not yet
     record     systems differ or do not say: asserted on Linux, on macOS only recorded
     D7         holds but for what row D7 of csrc/mach/DIFFERENCES.md says
 
@@ -32,8 +31,15 @@ ROOT = cbuild.ROOT
 FACTS = ROOT / "tests/c/conform/facts.tsv"
 DIFFERENCES = ROOT / "csrc/mach/DIFFERENCES.md"
 PAGE = ROOT / "docs/conformance.md"
-MARKS = ("mac-only", "no-test", "record", "untested")
-BEYOND = {"server.c", "task_calls.c", "vm_entries.c", "vm_entries_tasks.c", "vm_remap.c", "vm_region.c"}
+MARKS = ("mac-only", "no-test", "record")
+BEYOND = {
+    "server.c",
+    "task_calls.c",
+    "vm_entries.c",
+    "vm_entries_tasks.c",
+    "vm_region.c",
+    "vm_remap.c",
+}
 """Files with tests of what no fact is about."""
 SECTIONS = [
     "The scenario everything began with",
@@ -62,11 +68,6 @@ class Fact:
     @property
     def differences(self) -> list[str]:
         return [mark for mark in self.marks if mark not in MARKS]
-
-    @property
-    def reason(self) -> str:
-        """Why there is no test."""
-        return "not yet" if "untested" in self.marks and not self.tests else self.note
 
     @property
     def asserted(self) -> bool:
@@ -155,7 +156,8 @@ def problems() -> list[str]:
         if not test.on_linux and not differing:
             found.append(f"{test.names[0]} ({test.file}) is gated, and no difference says so")
     for fact in all_facts:
-        if not fact.asserted and not fact.reason:
+        reason = fact.note if {"mac-only", "no-test"} & set(fact.marks) else ""
+        if not fact.asserted and not reason:
             found.append(f"{fact.number} has neither a test on Linux nor a reason")
         for number in fact.differences:
             if number not in rows:
@@ -177,15 +179,13 @@ def totals(of: list[Fact]) -> list[tuple[int, str]]:
     asserted = [fact for fact in of if fact.asserted]
     on_macos = [fact for fact in asserted if any(test.on_macos for test in fact.tests)]
     differing = [fact for fact in of if fact.differences]
-    untested = [fact for fact in of if not fact.asserted and "untested" in fact.marks]
     numbers = ", ".join(sorted({n for f in differing for n in f.differences}, key=_order))
     return [
         (len(of), "in all"),
         (len(asserted), f"asserted on Linux, by {len(tests())} tests"),
         (len(on_macos), "of these asserted on macOS too, the others gated there"),
         (len(differing), f"with a difference on Linux ({numbers})"),
-        *([(len(untested), "not tested yet")] if untested else []),
-        (len(of) - len(asserted) - len(untested), "not testable here"),
+        (len(of) - len(asserted), "not testable here"),
     ]
 
 
@@ -204,7 +204,7 @@ def _tests_cell(fact: Fact) -> str:
 def _row(fact: Fact) -> str:
     parts = [_tests_cell(fact)]
     if not fact.asserted:
-        parts = [f"no test: {fact.reason}"]
+        parts = [f"no test: {fact.note}"]
     if fact.differences:
         parts.append("differs: " + ", ".join(fact.differences))
     return f"| {fact.number} | {fact.statement} | {'. '.join(filter(None, parts))} |"
@@ -274,7 +274,7 @@ def show(fact: Fact, results: dict[str, str]) -> None:
     differs = f" [differs: {', '.join(fact.differences)}]" if fact.differences else ""
     print(f"{fact.number:5} {result_of(fact, results):8} {fact.statement}{differs}")
     if not fact.tests:
-        print(f"{'':14} {fact.reason}")
+        print(f"{'':14} {fact.note}")
     for test in fact.tests:
         for name in test.names:
             result = results.get(name, "lost")
@@ -296,8 +296,7 @@ def report(patterns: list[str], heavy: bool) -> int:
         f"{len(chosen)} facts: {words.count('ok')} asserted and passing",
         f"{words.count('FAILED') + words.count('LOST')} failing",
         f"{words.count('gated') + words.count('heavy')} left out",
-        f"{sum('untested' in fact.marks for fact in chosen)} not tested yet",
-        f"{sum(bool({'mac-only', 'no-test'} & set(fact.marks)) for fact in chosen)} not testable",
+        f"{words.count('no test')} not testable here",
         f"{sum(bool(fact.differences) for fact in chosen)} with a difference",
     ]
     failed = sum(result == "FAIL" for result in results.values())

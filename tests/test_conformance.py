@@ -1,6 +1,8 @@
 """Facts, tests, differences and docs/conformance.md agree. That the tests pass is test_c.py's."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -54,3 +56,30 @@ def test_choice_of_facts(patterns: list[str], first: str, count: int) -> None:
 def test_choice_of_what_is_no_fact() -> None:
     with pytest.raises(SystemExit):
         conformance.wanted(["no such fact"], [])
+
+
+@pytest.mark.timeout(300)
+def test_run_of_one_section() -> None:
+    command = [sys.executable, str(conformance.ROOT / "tests/conformance.py"), "S79-S84", "S101"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^S79 +ok +\w", done.stdout, re.M)
+    assert re.search(r"^S101 +no test ", done.stdout, re.M)
+    assert "7 facts: 6 asserted and passing; 0 failing; 0 left out; 1 not testable" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("results", "word"),
+    [
+        ({"one": "ok", "two": "ok"}, "ok"),
+        ({"one": "ok", "two": "FAIL"}, "FAILED"),
+        ({"one": "ok"}, "LOST"),
+        ({"one": "ok", "two": "gate"}, "ok"),
+        ({"one": "gate", "two": "gate"}, "gated"),
+        ({"one": "skip", "two": "skip"}, "heavy"),
+    ],
+)
+def test_result_of_a_fact(results: dict[str, str], word: str) -> None:
+    both = conformance.Test("", ("one", "two"), ("S1",), "", on_linux=True, on_macos=True)
+    fact = conformance.Fact("S1", 0, (), "", "", (both,))
+    assert conformance.result_of(fact, results) == word
