@@ -173,12 +173,15 @@ def parent_with_child(name):
     """Serves, and has a child that only waits."""
     server = machool.Server(name)
     reader, writer = os.pipe()
+    born, birth = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(writer)
+        os.write(birth, b"!")  # fork() has returned: until then it still is its parent's twin
         os.read(reader, 1)
         os._exit(0)
     os.close(reader)
+    os.read(born, 1)
     tell(child)
     for request in server:
         if request.has_reply_port:
