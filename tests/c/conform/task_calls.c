@@ -448,3 +448,14 @@ TEST(child_has_no_registered_ports)
     ASSERT_OK(mach_ports_register(mach_task_self(), none, 1));
     kit_destroy(port);
 }
+
+TEST(thread_stands_behind_its_name)
+{
+    natural_t type;
+    mach_vm_address_t address;
+    mach_port_t thread = mach_thread_self();
+    GATE_DARWIN("the kernel tells debuggers only");
+    ASSERT_OK(mach_port_kobject(mach_task_self(), thread, &type, &address));
+    ASSERT_EQ(IPC_OTYPE_THREAD_CONTROL, type);
+    kit_deallocate(thread);
+}
