@@ -128,8 +128,9 @@ kern_return_t thread_info(thread_inspect_t target, thread_flavor_t flavor, threa
     if (needed == 0 || *count < needed)
         return KERN_INVALID_ARGUMENT;
     struct os_proc_thread thread;
-    if (os_proc_thread(tid, &thread) < 0)
-        return MACH_SEND_INVALID_DEST; /* it ended this moment */
+    int r = os_proc_thread(tid, &thread);
+    if (r < 0) /* it ended this moment, or cannot be asked about */
+        return r == -ENOENT || r == -ESRCH ? MACH_SEND_INVALID_DEST : KERN_RESOURCE_SHORTAGE;
     union thread_info_any info = {0};
     fill(flavor, tid, &thread, &info);
     memcpy(out, &info, needed * sizeof(natural_t));

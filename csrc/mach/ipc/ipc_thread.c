@@ -8,7 +8,9 @@
 #include "ipc/ipc_task.h"
 #include "os/os_proc.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -69,6 +71,16 @@ static struct ipc_thread *enter(pid_t tid, uint64_t born)
     return thread;
 }
 
+/* Whether the entry is of a thread that is no more. Not being able to ask is no answer. */
+static bool has_ended(const struct ipc_thread *thread)
+{
+    struct os_proc_thread state;
+    int r = os_proc_thread(thread->tid, &state);
+    if (r < 0)
+        return r == -ENOENT || r == -ESRCH;
+    return thread->born != 0 && thread->born != state.born; /* the id is another's by now */
+}
+
 struct ipc_thread *ipc_thread_self(void)
 {
     pid_t tid = gettid();
@@ -76,14 +88,14 @@ struct ipc_thread *ipc_thread_self(void)
     pthread_once(&once, make_key);
     if (thread && pthread_getspecific(at_exit))
         return thread;
-    struct os_proc_thread state;
-    uint64_t born = os_proc_thread(tid, &state) == 0 ? state.born : 0;
-    if (thread && thread->born != born) { /* an earlier one's, that nobody saw end */
+    if (thread && has_ended(thread)) { /* nobody saw it end */
         ended(thread);
         thread = NULL;
     }
-    if (!thread)
-        thread = enter(tid, born);
+    if (!thread) {
+        struct os_proc_thread state;
+        thread = enter(tid, os_proc_thread(tid, &state) == 0 ? state.born : 0);
+    }
     if (thread)
         (void)pthread_setspecific(at_exit, &at_exit); /* without it, a sweep finds out later */
     return thread;
@@ -128,8 +140,7 @@ void ipc_thread_sweep(void)
     UTIL_LIST_EACH(at, after, &ipc_task.threads)
     {
         struct ipc_thread *thread = UTIL_CONTAINER(at, struct ipc_thread, link);
-        struct os_proc_thread state;
-        if (os_proc_thread(thread->tid, &state) < 0 || state.born != thread->born)
+        if (has_ended(thread))
             ended(thread);
     }
 }

@@ -19,7 +19,7 @@
 struct ipc_thread {
     struct util_link link; /* in the task's list */
     pid_t tid;
-    uint64_t born;               /* when it started: ids are used again */
+    uint64_t born;               /* when it started, for ids are used again; 0: not known */
     struct ipc_port *port;       /* a reference; NULL: nobody has asked */
     mach_port_name_t reply_port; /* mig_get_reply_port()'s, whose receive right is the thread's */
 };

@@ -17,7 +17,7 @@ extern "C" {
 /*
  * A thread's state by flavour: THREAD_BASIC_INFO, THREAD_IDENTIFIER_INFO or THREAD_EXTENDED_INFO.
  * `thread_info_outCnt`: words of room in, words written out. KERN_SUCCESS; KERN_INVALID_ARGUMENT:
- * another flavour, or too little room.
+ * another flavour, or too little room; KERN_RESOURCE_SHORTAGE: descriptors are short.
  */
 kern_return_t thread_info(thread_inspect_t target_act, thread_flavor_t flavor,
                           thread_info_t thread_info_out,
