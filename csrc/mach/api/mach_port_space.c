@@ -75,10 +75,10 @@ kern_return_t mach_port_space_basic_info(ipc_space_inspect_t task, ipc_info_spac
 /* What the layer itself has behind a name. With the task lock. */
 static ipc_info_object_type_t type_of(mach_port_name_t name, const struct ipc_port *port)
 {
+    if (port && port->task)
+        return IPC_OTYPE_TASK_CONTROL;
     if (!port || port->place != IPC_SPECIAL)
         return IPC_OTYPE_NONE;
-    if (name == IPC_NAME_TASK)
-        return IPC_OTYPE_TASK_CONTROL;
     if (name == IPC_NAME_HOST)
         return IPC_OTYPE_HOST;
     if (ipc_thread_find(name))

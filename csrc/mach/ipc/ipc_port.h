@@ -15,7 +15,10 @@
  *            of this task goes. In the id table, so that a further right joins this one (S3).
  *   DEAD     the port has died, or its last right here went; in no table. Whoever still points
  *            here (a message under way, a waiting thread) finds that out by looking.
- *   SPECIAL  the task's own, the host's or the bootstrap port: a name without a queue.
+ *   SPECIAL  the host's or the bootstrap port, a thread's: a name without a queue.
+ *
+ * The task's own port is OWN without a receive right: it dies with the task, so other tasks may
+ * watch it, and what is sent there is destroyed.
  *
  * References: `refs` counts pointers (a space entry, a carried right, a waiter, a nonce's target,
  * the receive right itself); `local` counts rights: one for a space entry with a send or
@@ -47,6 +50,7 @@ struct ipc_port {
     uint8_t kind;          /* enum ipc_kind */
     uint8_t place;         /* enum ipc_place */
     bool starved;          /* OWN: its next message waits for descriptors (EMFILE) */
+    bool task;             /* OWN: the task's own, and nobody's to receive from */
     bool bootstrap;        /* SPECIAL: bootstrap calls take it */
     uint8_t machine;       /* SPECIAL: as what it crosses to other tasks, enum wire_machine */
     uint16_t doors;        /* services in the task's list that lead here */

@@ -47,10 +47,10 @@ static void init_lists(void)
 }
 
 /* A name of the kernel's: it exists from the start, under a fixed number. */
-static struct ipc_port *add_special(mach_port_name_t name)
+static struct ipc_port *add_name(mach_port_name_t name, struct ipc_port *take_port)
 {
     struct ipc_entry *entry;
-    struct ipc_port *port = ipc_port_new_special();
+    struct ipc_port *port = take_port;
     if (!port || ipc_space_alloc_name(name, port, &entry) != KERN_SUCCESS)
         abort(); /* a task without its own name cannot exist; memory is out at start-up */
     entry->type = MACH_PORT_TYPE_SEND;
@@ -120,12 +120,13 @@ static void start_anew(void)
     init_lists();
     util_id_forget();
     ipc_task.id = util_id_new();
-    (void)add_special(IPC_NAME_TASK);
-    ipc_task.machine[WIRE_MACHINE_HOST] = ipc_port_carry(add_special(IPC_NAME_HOST));
+    ipc_port_ref(add_name(IPC_NAME_TASK, ipc_port_new()))->task = true;
+    ipc_task.machine[WIRE_MACHINE_HOST] = ipc_port_carry(
+        add_name(IPC_NAME_HOST, ipc_port_new_special()));
     ipc_task.machine[WIRE_MACHINE_HOST]->machine = WIRE_MACHINE_HOST;
     bool heir = ipc_bootstrap_start();
     if (!heir && bootstrap_port != MACH_PORT_NULL) {
-        struct ipc_port *port = add_special(IPC_NAME_BOOTSTRAP);
+        struct ipc_port *port = add_name(IPC_NAME_BOOTSTRAP, ipc_port_new_special());
         port->bootstrap = true;
         port->machine = WIRE_MACHINE_BOOTSTRAP;
         ipc_task.machine[WIRE_MACHINE_BOOTSTRAP] = ipc_port_carry(port);

@@ -99,28 +99,72 @@ TEST(D5_look_up_while_the_owner_is_stopped)
     kit_destroy(found);
 }
 
+PEER(differences_task)
+{
+    struct kit_pair pair;
+    kit_pair_join(&pair);
+    kit_send_right(pair.theirs, mach_task_self(), MACH_MSG_TYPE_COPY_SEND);
+    kit_send_right(pair.theirs, mach_task_self(), MACH_MSG_TYPE_COPY_SEND);
+    ASSERT_EQ(mach_task_self(), kit_take_right(pair.mine, MACH_MSG_TYPE_PORT_SEND)); /* home */
+    parent_tell();
+    parent_hear();
+}
+
+/* It can be watched, passed on and sent back; nothing answers there. */
+TEST(D9_task_port_of_another_task)
+{
+    GATE_DARWIN("task control ports do not leave their task, and the kernel serves them");
+    struct kit_pair pair;
+    struct plain_msg message;
+    mach_port_t notify = kit_receive_right();
+    mach_port_t reply = kit_receive_right();
+    task_info_data_t info;
+    mach_msg_type_number_t count = TASK_INFO_MAX;
+    kit_pair_start(&pair, "differences_task", "");
+    mach_port_t task = kit_take_right(pair.mine, MACH_MSG_TYPE_PORT_SEND);
+    ASSERT_EQ(task, kit_take_right(pair.mine, MACH_MSG_TYPE_PORT_SEND));
+    ASSERT_EQ(MACH_PORT_TYPE_SEND, kit_type(task));
+    ASSERT_EQ(2, kit_refs(task, MACH_PORT_RIGHT_SEND));
+    ASSERT_NE(mach_task_self(), task);
+    ASSERT_CODE(MACH_SEND_INVALID_DEST, task_info(task, MACH_TASK_BASIC_INFO, info, &count));
+    kit_first_request(task, MACH_NOTIFY_DEAD_NAME, 0, notify);
+    memset(&message, 0, sizeof(message));
+    for (int i = 0; i < 20; i++) { /* more than a queue holds */
+        kit_header(&message.header,
+                   MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE),
+                   sizeof(message), task, reply, 3402);
+        ASSERT_OK(kit_send(&message.header, MACH_SEND_TIMEOUT, PATIENCE));
+        kit_expect_send_once_notification(reply);
+    }
+    kit_send_right(pair.theirs, task, MACH_MSG_TYPE_COPY_SEND);
+    peer_hear(&pair.peer);
+    peer_kill(&pair.peer);
+    ASSERT_EQ(task, kit_expect_notification(notify, MACH_NOTIFY_DEAD_NAME));
+    kit_destroy(task);
+    kit_pair_drop(&pair);
+    kit_destroy(reply);
+    kit_destroy(notify);
+}
+
 PEER(differences_looks)
 {
     struct kit_pair pair;
-    struct port_rcv received;
     kit_pair_join(&pair);
+    struct port_rcv received;
     ASSERT_OK(kit_receive(&received.header, sizeof(received), pair.mine, 0, PATIENCE));
     ASSERT_EQ(MACH_PORT_DEAD, received.port[0].name);
     kit_pair_leave(&pair);
 }
 
-TEST(D9_task_ports_arrive_dead)
+TEST(D9_thread_ports_arrive_dead)
 {
     GATE_DARWIN("the kernel itself is behind these ports");
     struct kit_pair pair;
-    struct port_msg message;
+    mach_port_t thread = mach_thread_self();
     kit_pair_start(&pair, "differences_looks", "");
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-               PORT_MSG_SIZE(1), pair.theirs, MACH_PORT_NULL, 1);
-    message.body.msgh_descriptor_count = 1;
-    kit_port_descriptor(&message.port[0], mach_task_self(), MACH_MSG_TYPE_COPY_SEND);
-    ASSERT_OK(kit_send(&message.header, MACH_SEND_TIMEOUT, PATIENCE));
+    kit_send_right(pair.theirs, thread, MACH_MSG_TYPE_COPY_SEND);
     kit_pair_end(&pair);
+    kit_deallocate(thread);
 }
 
 TEST(D18_saved_port_of_a_task_that_ends)
