@@ -5,7 +5,6 @@ prints the value of each constant. What is missing is reported by name, all of i
 """
 
 import ctypes
-import dataclasses
 import os
 import re
 import shlex
@@ -15,42 +14,12 @@ from pathlib import Path
 
 import pytest
 
+import names
 from machool import _config
+from names import Name, of
 
-ROOT = Path(__file__).resolve().parents[1]
-LIST = ROOT / "tests/c/headers/names.txt"
-KINDS = ("functions", "variables", "types", "constants", "macros", "headers")
 CC = shlex.split(os.environ.get("CC", "cc"))
 WARNINGS = ["-Wall", "-Wextra", "-Werror=implicit-function-declaration"]
-
-
-@dataclasses.dataclass(frozen=True)
-class Name:
-    kind: str
-    tier: str
-    text: str
-
-
-def names(text: str) -> list[Name]:
-    found: dict[tuple[str, str], Name] = {}
-    kind = tier = ""
-    for line in text.splitlines():
-        if not line or line.startswith("#"):
-            continue
-        if section := re.fullmatch(r"\[(\w+): ([\w ]+)\]", line):
-            kind, tier = section[1], section[2]
-            assert kind in KINDS, line
-            continue
-        for word in [line] if kind == "macros" else line.split():
-            found.setdefault((kind, word), Name(kind, tier, word))
-    return list(found.values())
-
-
-ALL = names(LIST.read_text(encoding="utf-8"))
-
-
-def of(kind: str) -> list[str]:
-    return [name.text for name in ALL if name.kind == kind]
 
 
 def flags(option: str) -> list[str]:
@@ -62,42 +31,6 @@ def compiler(*arguments: object, **kwargs: object) -> subprocess.CompletedProces
     command = [*CC, *map(str, arguments)]
     environment = {**os.environ, "LC_ALL": "C"}
     return subprocess.run(command, text=True, capture_output=True, env=environment, **kwargs)
-
-
-def program(left_out: set[str]) -> str:
-    """The C program, without some names; each has a line of its own."""
-
-    def lines(kind: str, line: str) -> list[str]:
-        return [line.replace("@", name) for name in of(kind) if name not in left_out]
-
-    return "\n".join(
-        [
-            *lines("headers", "#include <@>"),
-            "#include <stdio.h>",
-            "typedef void (*function)(void);",
-            *lines(
-                "types", "@ *object_of_@(void); @ *object_of_@(void) { static @ it; return &it; }"
-            ),
-            "static const struct { const char *name; function address; } functions[] = {",
-            *lines("functions", '{"@", (function)(@)},'),
-            "};",
-            "static const struct { const char *name; const void *address; } variables[] = {",
-            *lines("variables", '{"@", &@},'),
-            "};",
-            "int main(void)",
-            "{",
-            "    mach_port_t port = MACH_PORT_NULL;",
-            *lines("macros", "    (void)(@);"),
-            *lines("constants", '    printf("@ %lld\\n", (long long)(@));'),
-            "    (void)port;",
-            "    for (unsigned i = 0; i < sizeof functions / sizeof functions[0]; i++)",
-            '        printf("%s %d\\n", functions[i].name, functions[i].address != 0);',
-            "    for (unsigned i = 0; i < sizeof variables / sizeof variables[0]; i++)",
-            '        printf("%s %d\\n", variables[i].name, variables[i].address != 0);',
-            "    return 0;",
-            "}",
-        ]
-    )
 
 
 def missing_headers(include: list[str]) -> set[str]:
@@ -118,7 +51,7 @@ def undeclared(errors: str) -> set[str]:
         r"implicit declaration of function '(\w+)'",
         r"undeclared (?:identifier|function) '(\w+)'",
     )
-    known = {word for name in ALL for word in re.findall(r"\w+", name.text)}
+    known = {word for name in names.ALL for word in re.findall(r"\w+", name.text)}
     return known & {name for pattern in told for name in re.findall(pattern, errors)}
 
 
@@ -137,7 +70,7 @@ def build(folder: Path) -> tuple[Path, dict[str, set[str]]]:
     while True:
         lacking = set().union(*missing.values())
         macros = {text for text in of("macros") if lacking & set(re.findall(r"\w+", text))}
-        source.write_text(program(lacking | macros))
+        source.write_text(names.program(lacking | macros))
         compiled = compiler(*options, *include, "-c", source, "-o", folder / "names.o")
         if compiled.returncode:
             fresh = undeclared(compiled.stderr) - lacking
@@ -154,14 +87,17 @@ def build(folder: Path) -> tuple[Path, dict[str, set[str]]]:
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, set[str]]]:
-    return build(tmp_path_factory.mktemp("names"))
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, int], dict[str, set[str]]]:
+    """What the program prints, and what is missing from it."""
+    output, missing = build(tmp_path_factory.mktemp("names"))
+    text = subprocess.run([output], check=True, text=True, capture_output=True).stdout
+    return {line.split()[0]: int(line.split()[1]) for line in text.splitlines()}, missing
 
 
 def test_list_is_read():
-    assert {name.kind for name in ALL} == set(KINDS)
-    assert Name("functions", "core", "mach_msg") in ALL
-    assert Name("macros", "second", "MACH_PORT_VALID(port)") in ALL
+    assert {name.kind for name in names.ALL} == set(names.KINDS)
+    assert Name("functions", "core", "mach_msg") in names.ALL
+    assert Name("macros", "second", "MACH_PORT_VALID(port)") in names.ALL
 
 
 @pytest.mark.timeout(120)
@@ -172,33 +108,25 @@ def test_every_name_is_there(built):
 
 @pytest.mark.timeout(120)
 def test_every_name_has_a_value(built):
-    lines = subprocess.run([built[0]], check=True, text=True, capture_output=True).stdout.split(
-        "\n"
-    )
-    values = dict(line.split() for line in lines if line)
-    absent = set().union(*built[1].values())
+    values, missing = built
+    absent = set().union(*missing.values())
     assert set(values) == set(of("functions") + of("variables") + of("constants")) - absent
-    addresses = {values[name] for name in of("functions") + of("variables") if name in values}
-    assert addresses == {"1"}
-    assert values["MACH_RCV_TIMED_OUT"] == str(0x10004003)
+    assert {values[name] for name in of("functions") + of("variables") if name in values} == {1}
+    assert values["MACH_RCV_TIMED_OUT"] == 0x10004003
 
 
 @pytest.mark.timeout(120)
 def test_every_code_has_words_of_its_own(built):
     library = ctypes.CDLL(str(_config.library_dir() / "libmachool.so"))
     library.mach_error_string.restype = ctypes.c_char_p
-    lines = subprocess.run([built[0]], check=True, text=True, capture_output=True).stdout.split(
-        "\n"
-    )
-    values = dict(line.split() for line in lines if line)
-    codes = {
-        name.text: int(values[name.text])
-        for name in ALL
+    codes = [
+        built[0][name.text]
+        for name in names.ALL
         if name.tier == "codes" and name.text != "KERN_RETURN_MAX"
-    }
-    texts = {name: library.mach_error_string(code).decode() for name, code in codes.items()}
-    assert not [name for name, text in texts.items() if "unknown code" in text]
-    assert len(set(texts.values())) == len(set(codes.values())) > 90
+    ]
+    texts = [library.mach_error_string(code).decode() for code in codes]
+    assert not [text for text in texts if "unknown code" in text]
+    assert len(set(texts)) == len(set(codes)) == len(codes) >= 100
 
 
 def test_a_missing_name_is_told(tmp_path, monkeypatch):
@@ -209,7 +137,7 @@ def test_a_missing_name_is_told(tmp_path, monkeypatch):
         Name("headers", "planted", "mach/unheard_of.h"),
         Name("macros", "planted", "MACH_UNHEARD_OF_BITS(1)"),
     ]
-    monkeypatch.setattr(sys.modules[__name__], "ALL", [*ALL, *planted])
+    monkeypatch.setattr(names, "ALL", [*names.ALL, *planted])
     _, missing = build(tmp_path)
     assert missing["header"] >= {"mach/unheard_of.h"}
     assert missing["declaration"] >= {
