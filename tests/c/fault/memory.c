@@ -209,3 +209,119 @@ TEST(read_and_write_memory)
         }
     }
 }
+
+/* ---- entries in messages --------------------------------------------------------------------- */
+
+enum { ID_ENTRY = 7, ID_LAST = 8 };
+
+static mach_msg_return_t send_entry(mach_port_t to, mach_port_t entry, mach_msg_id_t id)
+{
+    struct port_msg message;
+    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
+               PORT_MSG_SIZE(1), to, MACH_PORT_NULL, id);
+    message.body.msgh_descriptor_count = 1;
+    kit_port_descriptor(&message.port[0], entry, MACH_MSG_TYPE_COPY_SEND);
+    mach_msg_return_t result = kit_send(&message.header, MACH_SEND_TIMEOUT, PATIENCE);
+    /* What came back: its rights are the caller's once more. */
+    if (MACH_MSGH_BITS_REMOTE(message.header.msgh_bits) == MACH_MSG_TYPE_MOVE_SEND)
+        mach_msg_destroy(&message.header);
+    return result;
+}
+
+static void check_entry(mach_port_t entry)
+{
+    vm_address_t at = 0;
+    ASSERT_OK(map(entry, false, VM_INHERIT_COPY, &at));
+    ASSERT_ALL(0, (void *)at, SIZE);
+    kit_free((void *)at, SIZE);
+}
+
+/* Maps every entry that comes, and answers. */
+PEER(fault_entry_receiver)
+{
+    struct kit_pair pair;
+    kit_pair_join(&pair);
+    for (;;) {
+        struct port_rcv received;
+        ASSERT_OK(kit_receive(&received.header, sizeof(received), pair.mine, 0, 3 * PATIENCE));
+        if (received.header.msgh_id == ID_LAST)
+            break;
+        check_entry(received.port[0].name);
+        kit_deallocate(received.port[0].name);
+        kit_send_plain(pair.theirs, 9);
+    }
+    kit_pair_leave(&pair);
+}
+
+TEST_FOR(send_of_an_entry, 60)
+{
+    struct nth nth = {0};
+    struct kit_pair pair;
+    mach_port_t entry;
+    GATE_FAULTS();
+    ASSERT_OK(make_entry(NULL, RW | MAP_MEM_NAMED_CREATE, &entry));
+    kit_pair_start(&pair, "fault_entry_receiver", "");
+    while (nth_next(&nth)) {
+        mach_msg_return_t result = NTH(&nth, send_entry(pair.theirs, entry, ID_ENTRY));
+        if (nth.failed == NULL)
+            ASSERT_OK(result);
+        if (result == MACH_MSG_SUCCESS)
+            kit_expect_plain(pair.mine, 9);
+        else if (result != MACH_MSG_VM_KERNEL)
+            ASSERT_CODE(MACH_SEND_NO_BUFFER, result);
+        ASSERT_EQ(1, kit_refs(entry, MACH_PORT_RIGHT_SEND));
+        ASSERT_EQ(1, kit_refs(pair.theirs, MACH_PORT_RIGHT_SEND));
+    }
+    kit_send_plain(pair.theirs, ID_LAST);
+    kit_pair_end(&pair);
+    kit_deallocate(entry);
+}
+
+/* Sends a fresh entry for each tell, until it is killed. */
+PEER(fault_entry_sender)
+{
+    struct kit_pair pair;
+    mach_port_t entry;
+    kit_pair_join(&pair);
+    for (;;) {
+        parent_hear();
+        ASSERT_OK(make_entry(NULL, RW | MAP_MEM_NAMED_CREATE, &entry));
+        ASSERT_OK(send_entry(pair.theirs, entry, ID_ENTRY));
+        kit_deallocate(entry);
+        parent_tell();
+    }
+}
+
+TEST_FOR(receive_of_an_entry, 60)
+{
+    struct nth nth = {0};
+    struct kit_pair pair;
+    struct port_rcv received;
+    GATE_FAULTS();
+    kit_pair_start(&pair, "fault_entry_sender", "");
+    while (nth_next(&nth)) {
+        peer_tell(&pair.peer);
+        peer_hear(&pair.peer);
+        memset(&received, 0, sizeof(received));
+        mach_msg_return_t result = NTH(
+            &nth, kit_receive(&received.header, sizeof(received), pair.mine, 0, PATIENCE));
+        if (nth.failed == NULL)
+            ASSERT_OK(result);
+        if (received.header.msgh_id != ID_ENTRY) { /* it stayed: nothing is lost */
+            ASSERT_OK(kit_receive(&received.header, sizeof(received), pair.mine, 0, PATIENCE));
+            result = MACH_MSG_SUCCESS;
+        }
+        if (result != MACH_MSG_SUCCESS)
+            ASSERT_CODE(MACH_RCV_BODY_ERROR, result & ~MACH_MSG_MASK);
+        /* What could not be had is dead. */
+        if (MACH_PORT_VALID(received.port[0].name)) {
+            check_entry(received.port[0].name);
+            kit_deallocate(received.port[0].name);
+        } else {
+            ASSERT_NE(NULL, nth.failed);
+        }
+        kit_expect_nothing(pair.mine);
+    }
+    peer_kill(&pair.peer);
+    kit_pair_drop(&pair);
+}
