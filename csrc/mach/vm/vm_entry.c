@@ -218,6 +218,7 @@ int vm_entry_export(const struct vm_entry *entry, struct vm_entry_words *ret_wor
     }
     if (fd < 0)
         return -errno;
+    entry->object->lent = true;
     *ret_words = (struct vm_entry_words){.offset = entry->offset,
                                          .size = entry->size,
                                          .protection = (uint32_t)entry->protection,

@@ -5,17 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-int vm_object_new(int take_fd, uint64_t size, struct vm_object **ret_object)
-{
-    int r = os_memfd_seal(take_fd, VM_OBJECT_SEALS | F_SEAL_SEAL);
-    if (r < 0) {
-        close(take_fd);
-        return r;
-    }
-    return vm_object_adopt(take_fd, size, ret_object);
-}
-
-int vm_object_adopt(int take_fd, uint64_t size, struct vm_object **ret_object)
+static int object_around(int take_fd, uint64_t size, bool lent, struct vm_object **ret_object)
 {
     struct vm_object *object = calloc(1, sizeof *object);
     int r = object ? os_memfd_identify(take_fd, &object->id) : -ENOMEM;
@@ -27,8 +17,24 @@ int vm_object_adopt(int take_fd, uint64_t size, struct vm_object **ret_object)
     object->refs = 1;
     object->fd = take_fd;
     object->size = size;
+    object->lent = lent;
     *ret_object = object;
     return 0;
+}
+
+int vm_object_new(int take_fd, uint64_t size, struct vm_object **ret_object)
+{
+    int r = os_memfd_seal(take_fd, VM_OBJECT_SEALS | F_SEAL_SEAL);
+    if (r < 0) {
+        close(take_fd);
+        return r;
+    }
+    return object_around(take_fd, size, false, ret_object);
+}
+
+int vm_object_adopt(int take_fd, uint64_t size, struct vm_object **ret_object)
+{
+    return object_around(take_fd, size, true, ret_object);
 }
 
 int vm_object_new_zero(uint64_t size, struct vm_object **ret_object)

@@ -11,6 +11,7 @@
 #include "os/os_memfd.h"
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* What a shared object bears. */
@@ -21,12 +22,19 @@ struct vm_object {
     int fd; /* owned, as long as it is `id` */
     struct os_memfd_id id;
     uint64_t size;
+    bool lent; /* other tasks may have it, too */
 };
+
+/* Whether the one reference to it is all there is: nobody else can see its pages. */
+static inline bool vm_object_is_alone(const struct vm_object *object)
+{
+    return object->refs == 1 && !object->lent;
+}
 
 /* An object around a memfd of that size, which is sealed here; one reference, the
  * caller's. 0 or -errno; takes the descriptor in any case. */
 int vm_object_new(int take_fd, uint64_t size, struct vm_object **ret_object);
-/* Around a memfd that came sealed from elsewhere and has been verified. */
+/* Around a memfd that came sealed from elsewhere and has been verified: it is lent. */
 int vm_object_adopt(int take_fd, uint64_t size, struct vm_object **ret_object);
 /* The same over fresh, zero-filled memory. */
 int vm_object_new_zero(uint64_t size, struct vm_object **ret_object);

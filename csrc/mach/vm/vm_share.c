@@ -226,7 +226,12 @@ static int share_all(const struct sharing *sharing)
         struct vm_range range = vm_range_at(at);
         if (range.object && shows(&m, at, &range.object->id, range.offset)) {
             uintptr_t stop = m.end < sharing->end ? m.end : sharing->end;
-            at = range.end < stop ? range.end : stop;
+            stop = range.end < stop ? range.end : stop;
+            if (sharing->one && vm_object_is_alone(range.object))
+                r = share_private(at, stop, m.protection, sharing->one, at - sharing->start);
+            if (r < 0)
+                return r;
+            at = stop;
             continue;
         }
         uintptr_t stop = part_end(&m, at, sharing->end);
@@ -342,6 +347,41 @@ static bool is_copied(const struct vm_range *range)
     return range->inherit == VM_INHERIT_COPY || (range->object && range->inherit == VM_RANGE_UNSET);
 }
 
+/* What nobody else has is private memory from now on, for parent and child. */
+static bool end_alone(const struct vm_range *range)
+{
+    struct os_mapping m;
+    if (!vm_object_is_alone(range->object) || !os_memfd_is(range->object->fd, &range->object->id))
+        return false;
+    for (uintptr_t at = range->start; at < range->end; at = m.end) {
+        int r = os_maps_next(at, &m);
+        if (r == -ENOENT || (r == 0 && m.start >= range->end))
+            break;
+        uintptr_t start = m.start > at ? m.start : at;
+        uintptr_t end = m.end < range->end ? m.end : range->end;
+        uint64_t offset = range->offset + (start - range->start);
+        if (r < 0)
+            return false;
+        if (shows(&m, start, &range->object->id, offset) &&
+            mmap((void *)start, end - start, m.protection, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE,
+                 range->object->fd, (off_t)offset) == MAP_FAILED)
+            return false;
+    }
+    return vm_range_set_object(range->start, range->end, NULL, 0) == 0;
+}
+
+/* A range with an object: whether that is all there is to do for it. */
+static bool settle(const struct vm_range *range)
+{
+    if (!range->object)
+        return false;
+    if (is_copied(range))
+        return end_alone(range);
+    if (range->inherit == VM_INHERIT_SHARE)
+        range->object->lent = true;
+    return true;
+}
+
 void vm_share_fork_prepare(void)
 {
     struct os_mapping m;
@@ -349,6 +389,8 @@ void vm_share_fork_prepare(void)
     for (const struct vm_range *next; (next = vm_range_next(at));) {
         struct vm_range range = *next;
         at = range.end;
+        if (settle(&range))
+            continue;
         for (uintptr_t low = range.start; is_copied(&range) && low < range.end; low = m.end) {
             if (os_maps_next(low, &m) < 0 || m.start >= range.end)
                 break;

@@ -336,6 +336,22 @@ TEST(entries_of_several_regions)
     kit_free(memory, 3 * size);
 }
 
+/* First a part of it, then all. */
+TEST(entries_of_all_after_a_part)
+{
+    const size_t page = vm_page_size;
+    char *memory = kit_allocate(8 * page);
+    kit_fill(memory, 8 * page, 1);
+    kit_deallocate(make_entry(memory + 2 * page, 3 * page, RW));
+    mach_port_t entry = make_entry(memory, 8 * page, RW | MAP_MEM_VM_SHARE);
+    char *mapped = map_entry(entry, 8 * page, 0, false);
+    ASSERT_FILLED(mapped, 8 * page, 1);
+    assert_shared(memory, mapped, 8 * page);
+    kit_free(mapped, 8 * page);
+    kit_deallocate(entry);
+    kit_free(memory, 8 * page);
+}
+
 TEST(entries_bad_arguments_of_vm_map)
 {
     const size_t page = vm_page_size;

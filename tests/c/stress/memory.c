@@ -113,11 +113,15 @@ static void allocate(struct model *model)
     add(model, kit_allocate(pages * vm_page_size), pages, store_new(), 0);
 }
 
-/* An entry of as many pages as are one object. */
-static mach_port_t entry_of(const struct mapping *mapping, unsigned page, unsigned *pages)
+/* An entry of as many pages as are one object, or of all if that can be. */
+static mach_port_t entry_of(const struct mapping *mapping, unsigned page, unsigned *pages, bool all)
 {
     memory_object_size_t size = *pages * vm_page_size;
     mach_port_t entry = MACH_PORT_NULL;
+    const memory_object_offset_t at = (memory_object_offset_t)(uintptr_t)low_end(mapping, page);
+    if (all && mach_make_memory_entry_64(mach_task_self(), &size, at, RW | MAP_MEM_VM_SHARE, &entry,
+                                         MACH_PORT_NULL) == KERN_SUCCESS)
+        return entry;
     ASSERT_OK(mach_make_memory_entry_64(mach_task_self(), &size,
                                         (memory_object_offset_t)(uintptr_t)low_end(mapping, page),
                                         RW, &entry, MACH_PORT_NULL));
@@ -130,7 +134,7 @@ static void map_by_entry(struct model *model, struct mapping *from, unsigned pag
                          bool copy)
 {
     mach_vm_address_t at = 0;
-    mach_port_t entry = entry_of(from, page, &pages);
+    mach_port_t entry = entry_of(from, page, &pages, below(model, 3) == 0);
     ASSERT_OK(mach_vm_map(mach_task_self(), &at, pages * vm_page_size, 0, VM_FLAGS_ANYWHERE, entry,
                           0, copy, RW, RW, VM_INHERIT_DEFAULT));
     kit_deallocate(entry);

@@ -131,6 +131,27 @@ static void test_shared_is_never_frozen(void)
     vm_entry_unref(entry);
 }
 
+/* What nobody else has any more is private again at a fork, without a copy. */
+static void test_fork_of_what_is_alone(void)
+{
+    const size_t size = MiB;
+    unsigned fds = count_fds();
+    struct vm_entry *entry;
+    CHECK(vm_entry_new(size, RW, &entry) == 0);
+    char *mapped = map(entry, size, PROT_READ | PROT_WRITE, false);
+    memset(mapped, 5, size);
+    vm_fork_prepare();
+    vm_fork_parent();
+    CHECK(count_fds() == fds + 1); /* the entry has it */
+    vm_entry_unref(entry);
+    vm_fork_prepare();
+    vm_fork_parent();
+    CHECK(count_fds() == fds);
+    CHECK(all(mapped, size, 5));
+    memset(mapped, 6, size);
+    region_free(mapped, size);
+}
+
 /* A region of which only a part is shared: the rest is as before, and the whole is one object. */
 static void test_part_of_a_region(void)
 {
@@ -192,6 +213,7 @@ static void test_all(void)
     test_export_and_adopt();
     test_export_read_only();
     test_shared_is_never_frozen();
+    test_fork_of_what_is_alone();
     test_part_of_a_region();
     test_stale_ranges();
     test_sweep();
