@@ -10,7 +10,9 @@ MACH = ROOT / "csrc/mach"
 PROGRAMS = sorted((ROOT / "tests/c/unit").glob("*.c"))
 PARTS = [
     *sorted((MACH / "util").glob("*.c")),
+    MACH / "os/os_host.c",
     MACH / "os/os_memfd.c",
+    MACH / "os/os_proc.c",
     MACH / "wire/wire_lane.c",
     MACH / "wire/wire_format.c",
 ]

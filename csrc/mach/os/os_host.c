@@ -44,8 +44,8 @@ void os_host_read(struct os_host *ret_host)
 {
     struct timespec tick = {0}, quantum = {0};
     clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
-    if (sched_rr_get_interval(0, &quantum) < 0)
-        quantum = tick;
+    if (sched_rr_get_interval(0, &quantum) < 0 || (quantum.tv_sec == 0 && quantum.tv_nsec == 0))
+        quantum = tick; /* the scheduler gives turns of no fixed length */
     struct os_host host = {
         .processors = (int)sysconf(_SC_NPROCESSORS_ONLN),
         .processors_max = (int)sysconf(_SC_NPROCESSORS_CONF),
