@@ -93,7 +93,7 @@ bool counts_memory_lost(void)
  * child may have been using them. */
 const char *__lsan_default_suppressions(void)
 {
-    return "leak:add_special\n";
+    return "leak:start_anew\n";
 }
 
 const char *__lsan_default_options(void)
