@@ -1,7 +1,8 @@
 /*
  * The headers, checked by the compiler: every constant's value, every struct's size and the place
  * of its fields, every type's width, every call's signature. Nothing runs. Ports, messages, memory
- * and services are here; tasks, threads, the host and the clock in static_asserts_task.c.
+ * and services are here; tasks, threads, the host and the clock in static_asserts_task.c, more
+ * signatures in static_asserts_calls.c.
  *
  * It is compiled against our headers and against those of the macOS SDK, for both of its machines,
  * so each row says what Darwin says and we say the same. A row that holds on one side only stands

@@ -417,6 +417,9 @@ V(MACH64_SEND_MSG, 1) V(MACH64_RCV_MSG, 2) V(MACH64_SEND_TIMEOUT, 0x10) V(MACH64
 V(MACH64_RCV_TIMEOUT, 0x100) V(MACH64_SEND_NOTIFY, 0x80) V(MACH64_MSG_VECTOR, 0x100000000)
 V(MACH64_SEND_KOBJECT_CALL, 0x200000000) V(MACH64_SEND_MQ_CALL, 0x400000000)
 V(MACH64_SEND_ANY, 0x800000000)
+FN(mach_msg2, mach_msg_return_t,
+   (void *, mach_msg_option64_t, mach_msg_header_t, mach_msg_size_t, mach_msg_size_t, mach_port_t,
+    uint64_t, uint32_t))
 /* Younger than the oldest macOS that the table is compiled for. */
 FN(mach_task_is_self, boolean_t, (task_name_t))
 #endif
