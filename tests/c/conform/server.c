@@ -3,9 +3,11 @@
 #include "harness/mach_kit.h"
 
 #include <mach/mig.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { FINE = 1, SILENT, FAILS, LARGE, STOP };
+enum { FINE = 1, SILENT, FAILS, LARGE, STOP, UNKNOWN, LEAVE, CLIENTS = 3, ROUNDS = 50 };
 
 struct request {
     mach_msg_header_t header;
@@ -18,7 +20,8 @@ union reply {
     struct plain_rcv room;
 };
 
-static mach_port_t stopped; /* the port whose receive right STOP takes away */
+static mach_port_t stopped; /* the port whose receive right STOP takes away, or the last LEAVE */
+static int left, seen;
 
 /* Answers in MIG's way: the code says what became of the request. */
 static boolean_t answer(mach_msg_header_t *request, mach_msg_header_t *header)
@@ -31,11 +34,16 @@ static boolean_t answer(mach_msg_header_t *request, mach_msg_header_t *header)
     header->msgh_id = request->msgh_id + 100;
     reply->NDR = NDR_record;
     reply->RetCode = KERN_SUCCESS;
+    seen++;
+    if (request->msgh_id == UNKNOWN) {
+        reply->RetCode = MIG_BAD_ID;
+        return FALSE;
+    }
     if (request->msgh_id == SILENT)
         reply->RetCode = MIG_NO_REPLY;
     else if (request->msgh_id == FAILS)
         reply->RetCode = MIG_BAD_ARGUMENTS;
-    else if (request->msgh_id == STOP)
+    else if (request->msgh_id == STOP || (request->msgh_id == LEAVE && ++left == CLIENTS))
         ASSERT_OK(mach_port_mod_refs(mach_task_self(), stopped, MACH_PORT_RIGHT_RECEIVE, -1));
     return TRUE;
 }
@@ -157,6 +165,54 @@ TEST(server_goes_on_until_a_call_fails)
     expect_code(mine, STOP + 100, KERN_SUCCESS);
     kit_destroy(server);
     kit_destroy(mine);
+}
+
+PEER(server_client)
+{
+    mach_port_t server = MACH_PORT_NULL, mine = kit_receive_right();
+    ASSERT_OK(bootstrap_look_up(bootstrap_port, parent_argument(), &server));
+    for (int i = 0; i < ROUNDS; i++) {
+        ask(server, mine, MACH_MSG_TYPE_MAKE_SEND_ONCE, FINE);
+        expect_code(mine, FINE + 100, KERN_SUCCESS);
+    }
+    ask(server, mine, MACH_MSG_TYPE_MAKE_SEND_ONCE,
+        UNKNOWN); /* FALSE is no reason to say nothing */
+    expect_code(mine, UNKNOWN + 100, MIG_BAD_ID);
+    ask(server, MACH_PORT_NULL, 0, SILENT);
+    ask(server, mine, MACH_MSG_TYPE_MAKE_SEND_ONCE, LEAVE);
+    expect_code(mine, LEAVE + 100, KERN_SUCCESS);
+    kit_deallocate(server);
+    kit_destroy(mine);
+}
+
+PEER(server_client_that_ends)
+{
+    mach_port_t server = MACH_PORT_NULL, mine = kit_receive_right();
+    ASSERT_OK(bootstrap_look_up(bootstrap_port, parent_argument(), &server));
+    ask(server, mine, MACH_MSG_TYPE_MAKE_SEND_ONCE, FINE);
+    ask(server, mine, MACH_MSG_TYPE_MAKE_SEND, FAILS);
+    parent_tell();
+    parent_hear(); /* killed here */
+}
+
+TEST(server_of_several_clients_one_of_which_is_killed)
+{
+    char name[64];
+    (void)snprintf(name, sizeof name, "com.example.test.server.%d", (int)getpid());
+    mach_port_t server = stopped = kit_port();
+    ASSERT_OK(bootstrap_register(bootstrap_port, name, server));
+    struct peer killed, clients[CLIENTS];
+    peer_start(&killed, "server_client_that_ends", name);
+    peer_hear(&killed);
+    peer_kill(&killed); /* its requests are queued, its reply port is gone */
+    for (int i = 0; i < CLIENTS; i++)
+        peer_start(&clients[i], "server_client", name);
+    ASSERT_CODE(MACH_RCV_INVALID_NAME,
+                mach_msg_server(answer, sizeof(struct plain_msg), server, 0));
+    for (int i = 0; i < CLIENTS; i++)
+        peer_join(&clients[i]);
+    ASSERT_EQ(2 + CLIENTS * (ROUNDS + 3), seen);
+    kit_destroy(server);
 }
 
 TEST(msg_receive_takes_size_and_port_from_the_header)
