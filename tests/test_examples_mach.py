@@ -131,3 +131,17 @@ def test_every_program_is_run_listed_and_short():
         assert f"| `{name}.c` |" in readme
         assert text.startswith("/*\n * ")
         assert len(text.splitlines()) <= 150, name
+
+
+def test_guide(build, tmp_path):
+    """docs/c.md: its program runs, its headers are there, and its table leads to every program."""
+    text = (FOLDER.parents[1] / "docs/c.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"```c\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "guide.c").write_text(program, encoding="utf-8")
+    assert run(build(str(tmp_path / "guide"))) == ["a port: yes"]
+    assert {*re.findall(r"\| `(\w+)\.c` \|$", text, re.M)} == {*PROGRAMS}
+    includes = re.findall(r"`((?:mach|servers)/\w+\.h)`", text)
+    assert {"mach/mach.h", "servers/bootstrap.h"} < set(includes)
+    lines = [f"#include <{header}>" for header in includes]
+    (tmp_path / "all.c").write_text("\n".join([*lines, "int main(void) { return 0; }\n"]))
+    assert run(build(str(tmp_path / "all"))) == []
