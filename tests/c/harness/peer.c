@@ -103,7 +103,9 @@ static void start(struct peer *ret_peer, const char *name, const char *text, boo
 
 void peer_start(struct peer *ret_peer, const char *name, const char *text)
 {
-    start(ret_peer, name, text, !test_forks_peers());
+    /* A test that became another user may have lost the way to the program. */
+    bool runnable = access(test_program(), X_OK) == 0;
+    start(ret_peer, name, text, runnable && !test_forks_peers());
 }
 
 void peer_start_forked(struct peer *ret_peer, const char *name, const char *text)
