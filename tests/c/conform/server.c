@@ -151,20 +151,32 @@ TEST(server_survives_clients_that_do_not_listen)
     kit_destroy(full);
 }
 
-TEST(server_goes_on_until_a_call_fails)
+typedef mach_msg_return_t loop(boolean_t (*)(mach_msg_header_t *, mach_msg_header_t *),
+                               mach_msg_size_t, mach_port_t, mach_msg_options_t);
+
+static void goes_on_until_a_call_fails(loop *serve)
 {
     mach_port_t server = kit_port(), mine = kit_receive_right();
     stopped = server;
     for (int i = 0; i < 4; i++)
         ask(server, mine, MACH_MSG_TYPE_MAKE_SEND_ONCE, FINE);
     ask(server, mine, MACH_MSG_TYPE_MAKE_SEND_ONCE, STOP);
-    ASSERT_CODE(MACH_RCV_INVALID_NAME,
-                mach_msg_server(answer, sizeof(struct plain_msg), server, 0));
+    ASSERT_CODE(MACH_RCV_INVALID_NAME, serve(answer, sizeof(struct plain_msg), server, 0));
     for (int i = 0; i < 4; i++)
         expect_code(mine, FINE + 100, KERN_SUCCESS);
     expect_code(mine, STOP + 100, KERN_SUCCESS);
     kit_destroy(server);
     kit_destroy(mine);
+}
+
+TEST(server_goes_on_until_a_call_fails)
+{
+    goes_on_until_a_call_fails(mach_msg_server);
+}
+
+TEST(server_importance_goes_on_until_a_call_fails)
+{
+    goes_on_until_a_call_fails(mach_msg_server_importance);
 }
 
 PEER(server_client)

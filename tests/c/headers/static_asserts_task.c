@@ -468,6 +468,9 @@ FN(mach_msg_server, mach_msg_return_t,
 FN(mach_msg_server_once, mach_msg_return_t,
    (boolean_t (*)(mach_msg_header_t *, mach_msg_header_t *), mach_msg_size_t, mach_port_t,
     mach_msg_options_t))
+FN(mach_msg_server_importance, mach_msg_return_t,
+   (boolean_t (*)(mach_msg_header_t *, mach_msg_header_t *), mach_msg_size_t, mach_port_t,
+    mach_msg_options_t))
 FN(mach_port_space_info, kern_return_t,
    (ipc_space_read_t, ipc_info_space_t *, ipc_info_name_array_t *, mach_msg_type_number_t *,
     ipc_info_tree_name_array_t *, mach_msg_type_number_t *))

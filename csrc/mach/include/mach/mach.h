@@ -49,6 +49,9 @@ mach_msg_return_t mach_msg_receive(mach_msg_header_t *msg);
  * finds its client dead, or a queue full behind a plain send right, is dropped.
  *
  * Returns what stopped it: a code of mach_msg(), or KERN_NO_SPACE.
+ *
+ * mach_msg_server_importance() would lend the server its client's priority where there is such a
+ * thing; it is mach_msg_server() here.
  */
 mach_msg_return_t mach_msg_server(boolean_t (*demux)(mach_msg_header_t *, mach_msg_header_t *),
                                   mach_msg_size_t max_size, mach_port_t rcv_name,
@@ -56,6 +59,10 @@ mach_msg_return_t mach_msg_server(boolean_t (*demux)(mach_msg_header_t *, mach_m
 mach_msg_return_t mach_msg_server_once(boolean_t (*demux)(mach_msg_header_t *, mach_msg_header_t *),
                                        mach_msg_size_t max_size, mach_port_t rcv_name,
                                        mach_msg_options_t options);
+mach_msg_return_t mach_msg_server_importance(boolean_t (*demux)(mach_msg_header_t *,
+                                                                mach_msg_header_t *),
+                                             mach_msg_size_t max_size, mach_port_t rcv_name,
+                                             mach_msg_options_t options);
 
 #ifdef __cplusplus
 }
