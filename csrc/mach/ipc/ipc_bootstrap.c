@@ -6,6 +6,7 @@
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_task.h"
 #include "ipc/ipc_transit.h"
+#include "ipc/ipc_way.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -166,8 +167,8 @@ bool ipc_bootstrap_take_up(void)
         fd = connect_anew();
     if (fd < 0)
         return passing(fd);
-    struct ipc_port *port = ipc_transit_take_end(fd, heritage.id, MACH_MSG_TYPE_PORT_SEND,
-                                                 heritage.owner, heritage.limit, NULL, &error);
+    struct ipc_port *port = ipc_way_take_one(fd, heritage.id, MACH_MSG_TYPE_PORT_SEND,
+                                             heritage.owner, heritage.limit, NULL, &error);
     if (!port)
         return passing(error);
     entry->port = port;

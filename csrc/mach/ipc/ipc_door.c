@@ -1,7 +1,8 @@
-/* See ipc_door.h. */
+/* See ipc_door.h: doors. Ends are in ipc_end.c. */
 #include "ipc/ipc_door.h"
 
 #include "ipc/ipc_grant.h"
+#include "ipc/ipc_move.h"
 #include "ipc/ipc_peer.h"
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_task.h"
@@ -10,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <servers/bootstrap.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -314,7 +316,7 @@ void ipc_door_accept(struct ipc_door *door)
             close(fd);
             return;
         }
-        *end = (struct ipc_end){.watch.kind = IPC_WATCH_END, .fd = fd, .door = door};
+        *end = (struct ipc_end){.watch.kind = IPC_WATCH_END, .fd = fd, .onward = -1, .door = door};
         util_list_append(&ipc_task.ends, &end->link);
         if (ipc_engine_watch(fd, &end->watch) < 0)
             ipc_end_close(end);
@@ -323,248 +325,14 @@ void ipc_door_accept(struct ipc_door *door)
     }
 }
 
-/* ---- ends -------------------------------------------------------------------------------- */
-
-/* The rights that the end stood for are no longer its. */
-static void end_drop_rights(struct ipc_end *end)
+void ipc_door_follow(struct ipc_port *port, struct ipc_peer *to)
 {
-    struct ipc_stand *stands = end->stands;
-    uint32_t count = end->stand_count;
-    end->stands = NULL;
-    end->stand_count = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        struct ipc_port *port = stands[i].port;
-        if (!port)
-            continue;
-        port->pending--;
-        ipc_grant_dropped(port);
-        ipc_port_unref(port);
-    }
-    free(stands);
-}
-
-static void free_end(struct ipc_end *end)
-{
-    end_drop_rights(end);
-    util_list_remove(&end->link);
-    free(end);
-}
-
-void ipc_end_close(struct ipc_end *end)
-{
-    ipc_engine_unwatch(end->fd, &end->watch);
-    close(end->fd);
-    free_end(end);
-}
-
-/* The end stands for a right to each of these from now on. False: no memory. */
-static bool end_take_rights(struct ipc_end *end, const struct util_id *ids, uint32_t count)
-{
-    struct ipc_stand *stands = calloc(count, sizeof *stands);
-    end_drop_rights(end);
-    if (!stands)
-        return false;
-    for (uint32_t i = 0; i < count; i++) {
-        struct ipc_port *port = ipc_port_find(ids[i]);
-        stands[i].id = ids[i];
-        if (!port || port->place != IPC_OWN)
-            continue;
-        stands[i].port = ipc_port_ref(port);
-        port->pending++;
-    }
-    end->stands = stands;
-    end->stand_count = count;
-    return true;
-}
-
-int ipc_door_introduce(int end, const struct util_id *ids, uint32_t count)
-{
-    struct wire_datagram intro = {.kind = WIRE_INTRO, .version = WIRE_VERSION, .count = count};
-    if (count == 1) {
-        intro.id = ids[0];
-        return os_send(end, &intro, sizeof intro, NULL, 0, true);
-    }
-    int list = os_memfd_sealed("machool:rights", ids, count * sizeof *ids);
-    if (list < 0)
-        return list;
-    int r = os_send(end, &intro, sizeof intro, &list, 1, true);
-    close(list);
-    return r;
-}
-
-/* INTRO: one id in the datagram, or many in an object. False: not what it should be. */
-static bool end_introduced(struct ipc_end *end, const struct wire_datagram *intro,
-                           const struct os_received *received)
-{
-    size_t size = intro->count * sizeof(struct util_id);
-    if (intro->count == 1)
-        return end_take_rights(end, &intro->id, 1);
-    if (intro->count > WIRE_RIGHTS_MAX || received->count != 1 ||
-        os_memfd_verify(received->fds[0], F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW, size) < 0)
-        return false;
-    struct util_id *ids = malloc(size ? size : 1);
-    bool done = ids && os_memfd_read(received->fds[0], ids, size, 0) == 0 &&
-                end_take_rights(end, ids, intro->count);
-    free(ids);
-    return done;
-}
-
-static bool may_look_up(const struct ipc_door *door, uid_t uid)
-{
-    if (uid == geteuid() || uid == 0)
-        return true;
-    for (unsigned i = 0; i < door->uid_count; i++) {
-        if (door->uids[i] == uid)
-            return true;
-    }
-    return false;
-}
-
-static void refuse(struct ipc_end *end, uint32_t code)
-{
-    const struct wire_datagram refused = {
-        .kind = WIRE_REFUSED, .version = WIRE_VERSION, .count = code};
-    (void)os_send(end->fd, &refused, sizeof refused, NULL, 0, false);
-}
-
-/* LOOKUP: who asks is checked by the kernel's word, then told which port the name leads to.
- * False: refused. */
-static bool end_look_up(struct ipc_end *end, const struct wire_datagram *datagram)
-{
-    struct ucred asker;
-    struct ipc_door *door = end->door;
-    if (!door || !door->port || door->port->place != IPC_OWN ||
-        strcmp(door->name, datagram->name) != 0) {
-        refuse(end, BOOTSTRAP_UNKNOWN_SERVICE);
-        return false;
-    }
-    if (os_peer_credentials(end->fd, &asker) < 0 || !may_look_up(door, asker.uid)) {
-        refuse(end, BOOTSTRAP_NOT_PRIVILEGED);
-        return false;
-    }
-    (void)end_take_rights(end, &door->port->node.id, 1);
-    end->alias = datagram->id;
-    struct wire_datagram answer = {.kind = WIRE_ANSWER,
-                                   .version = WIRE_VERSION,
-                                   .count = door->declared,
-                                   .id = door->port->node.id,
-                                   .task = ipc_task.id,
-                                   .limit = door->port->limit};
-    /* An asker that has ended already may have said more before: read on. */
-    (void)os_send(end->fd, &answer, sizeof answer, NULL, 0, true);
-    return true;
-}
-
-static void welcome(struct wire_channel *channel)
-{
-    struct wire_datagram datagram = {
-        .kind = WIRE_WELCOME, .version = WIRE_VERSION, .task = ipc_task.id};
-    if (ipc_task_listen() == 0) { /* the door that was knocked at may go before the others do */
-        datagram.address_size = ipc_task.address.length;
-        memcpy(datagram.address, &ipc_task.address.un, ipc_task.address.length);
-    }
-    (void)os_send(channel->fd, &datagram, sizeof datagram, NULL, 0, true);
-}
-
-/* The peer that says HELLO: known, or new. */
-static struct ipc_peer *peer_of_hello(const struct wire_datagram *datagram,
-                                      const struct ucred *credentials)
-{
-    struct ipc_peer *peer = ipc_peer_find(datagram->task, credentials->pid);
-    if (!peer)
-        peer = ipc_peer_new(datagram->task, credentials);
-    if (!peer)
-        return NULL;
-    peer->credentials = *credentials;
-    peer->listener.length = datagram->address_size;
-    memcpy(&peer->listener.un, datagram->address, datagram->address_size);
-    return peer;
-}
-
-/* What an end stood for is the peer's now. `alias` is none, or the looker's own name for it. */
-static void stand_becomes_right(const struct ipc_stand *stand, struct ipc_peer *peer,
-                                struct util_id alias)
-{
-    if (stand->port && stand->port->place == IPC_OWN) {
-        (void)ipc_grants_add(&stand->port->grants, peer, 1);
-        if (!util_id_is_none(alias))
-            (void)ipc_port_alias(stand->port, alias);
+    if (!port->doors)
         return;
+    UTIL_LIST_EACH(at, after, &ipc_task.doors)
+    {
+        struct ipc_door *door = UTIL_CONTAINER(at, struct ipc_door, link);
+        if (door->port == port && door->fd >= 0)
+            (void)ipc_door_hand_over(door, to); /* if not, who knocks here is told of nothing */
     }
-    ipc_peer_tell(peer, WIRE_DEAD, stand->id,
-                  0); /* it may have died since a look-up was answered */
-    if (!util_id_is_none(alias))
-        ipc_peer_tell(peer, WIRE_DEAD, alias, 0);
-}
-
-/* HELLO: the end becomes a channel, and its rights the peer's. The end is gone after this. */
-static void end_becomes_channel(struct ipc_end *end, const struct wire_datagram *datagram,
-                                struct os_received *received)
-{
-    struct lane lane;
-    struct ipc_peer *peer = NULL;
-    bool has_lane = received->count == 1 && received->has_credentials &&
-                    lane_adopt(&lane, received->fds[0]) == 0;
-    if (has_lane)
-        peer = peer_of_hello(datagram, &received->credentials);
-    else if (received->count != 1 || !received->has_credentials)
-        os_fd_close_all(received->fds, received->count);
-    if (!peer) {
-        if (has_lane)
-            lane_deinit(&lane);
-        ipc_end_close(end);
-        return;
-    }
-    ipc_engine_unwatch(end->fd, &end->watch);
-    struct wire_channel *channel = wire_channel_new(end->fd, &lane);
-    if (channel && ipc_peer_add_channel(peer, channel) < 0)
-        channel = NULL;
-    if (channel) {
-        welcome(channel);
-        for (uint32_t i = 0; i < end->stand_count; i++)
-            stand_becomes_right(&end->stands[i], peer, datagram->id);
-        if (!end->stand_count && !util_id_is_none(datagram->id)) /* a look-up that was refused */
-            ipc_peer_tell(peer, WIRE_DEAD, datagram->id, 0);
-        ipc_engine_read(channel);
-    }
-    free_end(end);
-}
-
-/* One datagram. False: the end is gone, or has nothing more. */
-static bool end_datagram(struct ipc_end *end)
-{
-    struct wire_datagram datagram;
-    struct os_received received;
-    end->starved = !os_fd_headroom(1); /* for the lane of HELLO, or a list of rights */
-    if (end->starved) {
-        ipc_task.engine.starved = true;
-        return false;
-    }
-    int r = os_receive(end->fd, &datagram, sizeof datagram, &received);
-    if (r == -EAGAIN)
-        return false;
-    if (r <= 0 || wire_datagram_check(&datagram, received.size) < 0) {
-        if (r > 0)
-            os_fd_close_all(received.fds, received.count);
-        ipc_end_close(end);
-        return false;
-    }
-    if (datagram.kind == WIRE_HELLO) {
-        end_becomes_channel(end, &datagram, &received);
-        return false;
-    }
-    bool good = datagram.kind == WIRE_INTRO    ? end_introduced(end, &datagram, &received)
-                : datagram.kind == WIRE_LOOKUP ? end_look_up(end, &datagram)
-                                               : false;
-    os_fd_close_all(received.fds, received.count);
-    if (good)
-        return true;
-    ipc_end_close(end);
-    return false;
-}
-
-void ipc_end_read(struct ipc_end *end)
-{
-    while (end_datagram(end))
-        ;
 }

@@ -50,13 +50,31 @@ struct ipc_end {
     struct ipc_stand *stands; /* the rights it stands for */
     uint32_t stand_count;
     struct util_id alias; /* LOOKUP: the looker's own name for it */
+    bool held;            /* was told HOLD */
+    int onward;           /* connected to the next owner, to be sent with GONE; -1: none */
 };
 
 struct ipc_stand {
     struct util_id id;     /* by which the right was introduced */
-    struct ipc_port *port; /* counted in `pending`, referenced; NULL: no such port here */
+    struct ipc_port *port; /* counted in `pending`, referenced; NULL: no such port here, yet */
+    bool moved;            /* it has moved away since: carried instead */
 };
 
+/* The port has come here: ends that were introduced to it before stand for it now. */
+void ipc_door_resolve(struct ipc_port *port);
+/* Ports are `moving`: ends that stand for one of them are told HOLD. True: there was one more. */
+bool ipc_door_hold(void);
+/* Connects each of them to the next owner. 0 or -errno. */
+int ipc_door_prepare(const struct ipc_peer *owner);
+/* The move is made: GONE, and such ends are counted as this task's own rights. */
+void ipc_door_gone(struct util_id owner);
+/* It is given up: STAY. */
+void ipc_door_stay(void);
+/* The ids of INTRO or GONE: one in the datagram, or `count` in an object (borrowed). 0 or -EBADMSG. */
+int ipc_door_read_ids(const struct wire_datagram *datagram, int borrow_list,
+                      struct util_id *ret_ids);
+/* The services of a port follow it to the peer. */
+void ipc_door_follow(struct ipc_port *port, struct ipc_peer *to);
 /* Tells the owner behind a connected end which rights it stands for. 0 or -errno. */
 int ipc_door_introduce(int end, const struct util_id *ids, uint32_t count);
 

@@ -28,48 +28,11 @@
 #define ENGINE_WHOLE 65536    /* the same in a whole pass: more than a ring can hold honestly */
 #define ENGINE_STARVED_MS 10  /* how often a task short of descriptors tries again */
 #define ENGINE_EVENTS 32
+#define PUZZLE_PASSES 16 /* whole passes until an id that nobody explains is unknown */
 
 static struct ipc_engine *engine(void)
 {
     return &ipc_task.engine;
-}
-
-void ipc_engine_reset(void)
-{
-    struct ipc_engine *e = engine();
-    *e = (struct ipc_engine){.epoll_fd = -1, .kick_fd = -1};
-    util_list_init(&e->followers);
-    util_list_init(&e->hot);
-}
-
-int ipc_engine_init(void)
-{
-    static struct ipc_watch kick;
-    struct ipc_engine *e = engine();
-    kick = (struct ipc_watch){.kind = IPC_WATCH_KICK};
-    e->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    e->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    e->many_cpus = sysconf(_SC_NPROCESSORS_ONLN) > 1;
-    if (e->epoll_fd < 0 || e->kick_fd < 0 || ipc_engine_watch(e->kick_fd, &kick) < 0)
-        return -errno;
-    return 0;
-}
-
-void ipc_engine_deinit(void)
-{
-    struct ipc_engine *e = engine();
-    UTIL_LIST_EACH(at, after, &e->followers)
-    {
-        struct ipc_waiter *waiter = UTIL_CONTAINER(at, struct ipc_waiter, follow);
-        if (waiter->event_fd >= 0)
-            close(waiter->event_fd);
-    }
-    util_idmap_deinit(&e->watches);
-    if (e->kick_fd >= 0)
-        close(e->kick_fd);
-    if (e->epoll_fd >= 0)
-        close(e->epoll_fd);
-    ipc_engine_reset();
 }
 
 static void signal_event(int fd)
@@ -77,29 +40,6 @@ static void signal_event(int fd)
     uint64_t one = 1;
     ssize_t r = write(fd, &one, sizeof one);
     (void)r; /* full means signalled already */
-}
-
-/* ---- what is watched --------------------------------------------------------------------- */
-
-int ipc_engine_watch(int fd, struct ipc_watch *what)
-{
-    what->node.id = (struct util_id){{++engine()->serial, 1}};
-    int r = util_idmap_insert(&engine()->watches, &what->node);
-    if (r < 0)
-        return r;
-    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET,
-                                .data.u64 = engine()->serial};
-    if (epoll_ctl(engine()->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0)
-        return 0;
-    r = -errno;
-    util_idmap_remove(&engine()->watches, &what->node);
-    return r;
-}
-
-void ipc_engine_unwatch(int fd, struct ipc_watch *what)
-{
-    (void)epoll_ctl(engine()->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-    util_idmap_remove(&engine()->watches, &what->node);
 }
 
 /* ---- reading ----------------------------------------------------------------------------- */
@@ -131,8 +71,13 @@ static bool drain(struct wire_channel *channel, unsigned limit)
         int r = lane_peek(&channel->lane.in, &kind, &payload, &size);
         if (r == 0)
             break;
-        if (r > 0)
+        if (r > 0) {
+            engine()->depth++;
             r = read_entry(channel, kind, payload, size);
+            engine()->depth--;
+        }
+        if (r == -EAGAIN)
+            break; /* other rings come first */
         if (r == -EMFILE) {
             channel->starved = engine()->starved = true;
             break;
@@ -144,6 +89,8 @@ static bool drain(struct wire_channel *channel, unsigned limit)
         if (channel->closed)
             break; /* by what the entry said */
         lane_consume(&channel->lane.in, size);
+        channel->read++;
+        channel->puzzled = 0;
         count++;
     }
     if (count)
@@ -357,22 +304,34 @@ static void retry_starved(void)
 }
 
 /* Every ring to its end. Reading one may close it or others: then from the start, past those that
- * this pass has seen. */
+ * this sweep has seen. */
 static bool read_all_rings(void)
 {
     bool any = false;
+    uint64_t sweep = ++engine()->sweep;
     struct util_link *at = ipc_task.channels.next;
     while (at != &ipc_task.channels) {
         struct wire_channel *channel = wire_channel_ref(
             UTIL_CONTAINER(at, struct wire_channel, in_task));
-        if (channel->seen != engine()->pass) {
-            channel->seen = engine()->pass;
+        if (channel->seen != sweep) {
+            channel->seen = sweep;
             any |= read_ring(channel, ENGINE_WHOLE);
         }
         at = channel->closed ? ipc_task.channels.next : channel->in_task.next;
         wire_channel_unref(channel);
     }
     return any;
+}
+
+/* Whether a channel stands at an entry that waits for other rings. */
+static bool puzzled(void)
+{
+    UTIL_LIST_EACH(at, after, &ipc_task.channels)
+    {
+        if (UTIL_CONTAINER(at, struct wire_channel, in_task)->puzzled)
+            return true;
+    }
+    return false;
 }
 
 /* One pass. Whole: everything there is; otherwise hot rings, and epoll now and then. */
@@ -398,20 +357,55 @@ static bool pass(bool whole, bool must_look)
     if (!whole)
         return any;
     any |= read_all_rings();
+    if (!any)
+        e->idle_pass = e->pass;
+    e->behind |= puzzled();
     ipc_grant_judge(e->pass);
     return any;
 }
 
-/* Has waiting counts judged, as far as that is possible now. */
+void ipc_engine_read_all(void)
+{
+    (void)pass(true, true);
+}
+
+void ipc_engine_read_others(void)
+{
+    for (unsigned i = 0; engine()->depth == 0 && i < PUZZLE_PASSES && read_all_rings(); i++)
+        ;
+}
+
+bool ipc_engine_puzzled(struct wire_channel *channel)
+{
+    struct ipc_engine *e = engine();
+    if (!channel->puzzled)
+        channel->puzzled = e->pass + 1;
+    if (e->idle_pass >= channel->puzzled || e->pass > channel->puzzled + PUZZLE_PASSES)
+        return false;
+    e->behind = true;
+    return true;
+}
+
+/* Has waiting counts judged, as far as that is possible now, and sends what was made amid reading. */
 static void judge(void)
 {
     for (unsigned i = 0; i < 4 && ipc_grant_waiting(); i++)
         pass(true, true);
+    if (!util_list_empty(&ipc_task.posts))
+        ipc_transit_flush();
+}
+
+/* After a pass: entries that wait for others. */
+static void settle(void)
+{
+    for (unsigned i = 0; engine()->behind && i < PUZZLE_PASSES; i++)
+        (void)pass(true, true);
 }
 
 void ipc_engine_poll(void)
 {
     pass(false, true);
+    settle();
     judge();
 }
 
@@ -419,6 +413,8 @@ void ipc_engine_poll(void)
 void ipc_engine_leave(void)
 {
     struct ipc_engine *e = engine();
+    if (!util_list_empty(&ipc_task.posts))
+        ipc_transit_flush();
     if (!e->watched && !e->asleep)
         return; /* whoever waits next begins with a pass */
     judge();
@@ -531,7 +527,8 @@ static int lead(struct ipc_waiter *waiter, int64_t deadline)
     while (!waiter->ready && r == 0) {
         bool any = pass(false, false);
         judge();
-        if (!any && !waiter->ready && !spin(waiter) && arm_all() && !waiter->ready)
+        if (!any && !waiter->ready && !engine()->behind && !spin(waiter) && arm_all() &&
+            !waiter->ready)
             r = sleep_in_epoll(deadline);
         else if (os_clock_left(deadline) == 0) /* busy for others all the time */
             r = -ETIMEDOUT;

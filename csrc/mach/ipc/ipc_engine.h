@@ -49,11 +49,14 @@ struct ipc_engine {
     struct util_link followers;
     struct util_link hot; /* struct wire_channel */
     unsigned hot_count;
-    bool behind;    /* some busy ring is neither hot nor armed: look at all of them */
-    bool starved;   /* some channel or listener is short of descriptors */
-    unsigned polls; /* passes since epoll was last looked at */
-    int64_t looked; /* when that was */
-    bool traffic;   /* something was read since the last sleep */
+    bool behind;        /* some busy ring is neither hot nor armed: look at all of them */
+    bool starved;       /* some channel or listener is short of descriptors */
+    unsigned polls;     /* passes since epoll was last looked at */
+    int64_t looked;     /* when that was */
+    bool traffic;       /* something was read since the last sleep */
+    unsigned depth;     /* entries being read just now, one within another */
+    uint64_t sweep;     /* number of the last reading of all rings */
+    uint64_t idle_pass; /* the last whole pass that found nothing in any ring */
     bool many_cpus;
 };
 
@@ -85,6 +88,14 @@ void ipc_engine_unwatch(int fd, struct ipc_watch *what);
 
 /* Reads what is there now, without sleeping; judges counts as far as that allows. */
 void ipc_engine_poll(void);
+
+/* One whole pass. */
+void ipc_engine_read_all(void);
+/* Every ring is read to its end, unless an entry is being read just now. */
+void ipc_engine_read_others(void);
+/* An entry of the channel names an id that is not known: true as long as other rings may still tell
+ * of it, so that it is to be left unread. */
+bool ipc_engine_puzzled(struct wire_channel *channel);
 
 /* For calls that only look at the space: as ipc_engine_poll if the engine runs at all, so that
  * deaths of other tasks are seen, and leaves as it came. */

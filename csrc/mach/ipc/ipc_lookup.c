@@ -7,6 +7,7 @@
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_task.h"
 #include "ipc/ipc_transit.h"
+#include "ipc/ipc_way.h"
 #include "os/os_clock.h"
 
 #include <errno.h>
@@ -130,9 +131,8 @@ static kern_return_t accept_answer(const struct ipc_lookup *lookup, struct ipc_c
                                                          : BOOTSTRAP_UNKNOWN_SERVICE;
     }
     int error;
-    struct ipc_port *port = ipc_transit_take_end(lookup->fd, answer->id, MACH_MSG_TYPE_PORT_SEND,
-                                                 answer->task, answer->limit, &lookup->owner,
-                                                 &error);
+    struct ipc_port *port = ipc_way_take_one(lookup->fd, answer->id, MACH_MSG_TYPE_PORT_SEND,
+                                             answer->task, answer->limit, &lookup->owner, &error);
     if (!port)
         return code_of(error);
     *ret_right = (struct ipc_carried){.port = port, .type = MACH_MSG_TYPE_PORT_SEND};

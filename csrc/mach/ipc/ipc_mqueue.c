@@ -135,8 +135,7 @@ static mach_msg_return_t sleep_in(struct util_link *list, int64_t deadline,
     return MACH_MSG_SUCCESS; /* a deadline that passed is seen above, after one more look */
 }
 
-/* Delivers to a port of this task. */
-static mach_msg_return_t send_local(struct ipc_kmsg *kmsg, struct ipc_port *port)
+mach_msg_return_t ipc_mqueue_deliver(struct ipc_kmsg *kmsg, struct ipc_port *port)
 {
     bool once = port->kind == IPC_ONCE;
     struct ipc_port *queue = once ? port->target : port;
@@ -173,34 +172,35 @@ void ipc_mqueue_check(mach_port_name_t name)
         ipc_engine_look(channel);
 }
 
-static mach_msg_return_t send_remote(struct ipc_kmsg *kmsg, struct ipc_port *port)
+static mach_msg_return_t code_of(int r)
 {
-    int r = ipc_transit_send(kmsg, port);
-    if (r == 0)
-        return MACH_MSG_SUCCESS;
-    if (r == -EPIPE) {
-        ipc_kmsg_clean(kmsg);
-        return MACH_MSG_SUCCESS;
-    }
-    return r == -EAGAIN ? MACH_SEND_TIMED_OUT : MACH_SEND_NO_BUFFER;
+    return r == 0 ? MACH_MSG_SUCCESS : r == -EAGAIN ? MACH_SEND_TIMED_OUT : MACH_SEND_NO_BUFFER;
 }
 
 /* What is sent to a port that died would wait in the ring until its former owner calls again: so
  * what the owner said last is read first. Room that the death made comes after that word. */
 static mach_msg_return_t send_now(struct ipc_kmsg *kmsg, struct ipc_port *port)
 {
-    struct wire_channel *channel = port->place == IPC_REMOTE ? ipc_peer_channel(port->peer) : NULL;
-    if (channel)
-        ipc_engine_look(channel);
-    switch (port->place) {
-    case IPC_OWN:
-        return send_local(kmsg, port);
-    case IPC_REMOTE:
-        return send_remote(kmsg, port);
-    default:
+    int r = -ERESTART; /* again whenever the port has moved to another task */
+    while (r == -ERESTART && port->place == IPC_REMOTE) {
+        struct wire_channel *channel = ipc_peer_channel(port->peer);
+        if (channel)
+            ipc_engine_look(channel);
+        uint32_t hops = port->hops;
+        if (port->place == IPC_REMOTE)
+            r = ipc_transit_send(kmsg, port);
+        if (r == -EPIPE) {
+            ipc_engine_poll(); /* its last words may be that the port has moved */
+            r = port->hops == hops ? r : -ERESTART;
+        }
+    }
+    if (r == -ERESTART && port->place == IPC_OWN)
+        return ipc_mqueue_deliver(kmsg, port);
+    if (r == -ERESTART || r == -EPIPE) { /* dead */
         ipc_kmsg_clean(kmsg);
         return MACH_MSG_SUCCESS;
     }
+    return code_of(r);
 }
 
 /* Where a sender to that port waits for room. */

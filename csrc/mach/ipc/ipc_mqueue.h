@@ -27,6 +27,9 @@ void ipc_mqueue_count(struct ipc_port *port, int32_t by);
 /* A message is there that the thread just woken did not take: somebody else may. */
 void ipc_mqueue_pass_on(struct ipc_port *port);
 
+/* Delivers a message to an OWN port or send-once right. MACH_SEND_TIMED_OUT: its queue is full. */
+mach_msg_return_t ipc_mqueue_deliver(struct ipc_kmsg *kmsg, struct ipc_port *port);
+
 /* Takes the oldest message off; NULL: none. Returns its slot to the sender and wakes one who
  * waits for room. */
 struct ipc_kmsg *ipc_mqueue_take(struct ipc_port *port);

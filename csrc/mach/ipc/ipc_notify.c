@@ -44,8 +44,7 @@ static void post(struct ipc_port *take_once, struct ipc_kmsg *take_kmsg)
     } else if (take_kmsg && take_once->place == IPC_REMOTE) {
         take_kmsg->destination = (struct ipc_carried){.port = ipc_port_carry(take_once),
                                                       .type = MACH_MSG_TYPE_PORT_SEND_ONCE};
-        if (ipc_transit_send(take_kmsg, take_once) < 0)
-            ipc_kmsg_clean(take_kmsg);
+        ipc_transit_post(take_kmsg);
     } else {
         ipc_kmsg_clean(take_kmsg);
     }

@@ -1,6 +1,7 @@
 /* See ipc_peer.h. */
 #include "ipc/ipc_peer.h"
 
+#include "ipc/ipc_move.h"
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_task.h"
 
@@ -100,6 +101,7 @@ static void peer_die(struct ipc_peer *peer)
 void ipc_peer_lose(struct wire_channel *channel)
 {
     struct ipc_peer *peer = channel->peer;
+    ipc_move_forget(channel);
     wire_channel_close(channel);
     if (util_list_empty(&peer->channels))
         peer_die(peer);

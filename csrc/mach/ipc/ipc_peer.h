@@ -24,6 +24,7 @@ struct ipc_peer {
     struct util_link channels;  /* oldest first */
     uint32_t holds;             /* REMOTE ports of this peer */
     uint32_t listed;            /* lists of grants that name it */
+    bool cut;                   /* while a cut is made: it holds of what moves */
 };
 
 struct ipc_peer *ipc_peer_find(struct util_id id, pid_t pid);

@@ -149,6 +149,75 @@ void ipc_port_rename(struct ipc_port *port, struct util_id id)
     (void)util_idmap_insert(&ipc_task.ids, &port->node); /* the map has room: one just left */
 }
 
+static void free_aliases(struct ipc_port *port)
+{
+    UTIL_LIST_EACH(at, after, &port->aliases)
+    {
+        struct ipc_alias *alias = UTIL_CONTAINER(at, struct ipc_alias, link);
+        util_list_remove(at);
+        util_idmap_remove(&ipc_task.aliases, &alias->node);
+        free(alias);
+    }
+}
+
+/* A record of another's port gives up what it had to do with that. */
+static void leave_owner(struct ipc_port *port)
+{
+    port->peer->holds--;
+    port->peer = NULL;
+    if (port->slot_channel) {
+        wire_channel_slot_give(port->slot_channel, port->slot);
+        ipc_engine_wake_all(&port->slot_channel->waiters); /* they look where it is now */
+    }
+    wire_channel_unref(port->slot_channel);
+    port->slot_channel = NULL;
+    ipc_grants_deinit(&port->grants);
+}
+
+struct ipc_port *ipc_port_arrive(struct util_id id, struct ipc_port *target, uint32_t limit)
+{
+    struct ipc_port *port = ipc_port_find(id);
+    if (port)
+        leave_owner(port);
+    else
+        port = port_enter(port_alloc(target ? IPC_ONCE : IPC_PORT, IPC_OWN), id);
+    if (!port)
+        return NULL;
+    port->refs++; /* the receive right's, or the table's */
+    port->hops++;
+    port->place = IPC_OWN;
+    port->limit = limit;
+    port->moved = port->unanswered = false;
+    port->transit = port->arriving = !target;
+    if (target) {
+        port->target = ipc_port_ref(target);
+        util_list_append(&target->nonces, &port->nonces);
+    }
+    return port;
+}
+
+void ipc_port_become_remote(struct ipc_port *port, struct ipc_peer *owner)
+{
+    ipc_grants_deinit(&port->grants);
+    util_list_remove(&port->judge);
+    free_aliases(port);
+    if (port->kind == IPC_ONCE) {
+        util_list_remove(&port->nonces);
+        ipc_port_unref(port->target);
+        port->target = NULL;
+    }
+    port->hops++;
+    port->place = IPC_REMOTE;
+    port->moved = true;
+    port->transit = false;
+    port->carrier = NULL;
+    port->peer = owner;
+    owner->holds++;
+    (void)ipc_grants_add(&port->grants, owner, 1); /* if not for memory, it is counted for ever */
+    ipc_engine_wake_all(&port->senders);
+    ipc_port_unref(port); /* the receive right's, or the table's */
+}
+
 struct ipc_port *ipc_port_ref(struct ipc_port *port)
 {
     port->refs++;
@@ -224,17 +293,6 @@ static void tell_dead(const struct ipc_port *port, struct ipc_peer *peer)
     UTIL_LIST_EACH(at, after, &port->aliases)
     {
         ipc_peer_tell(peer, WIRE_DEAD, UTIL_CONTAINER(at, struct ipc_alias, link)->node.id, 0);
-    }
-}
-
-static void free_aliases(struct ipc_port *port)
-{
-    UTIL_LIST_EACH(at, after, &port->aliases)
-    {
-        struct ipc_alias *alias = UTIL_CONTAINER(at, struct ipc_alias, link);
-        util_list_remove(at);
-        util_idmap_remove(&ipc_task.aliases, &alias->node);
-        free(alias);
     }
 }
 

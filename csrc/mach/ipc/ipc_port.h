@@ -76,6 +76,9 @@ struct ipc_port {
     bool guarded;                /* the receive right goes only by destruct, with the guard */
     bool strict, immovable;      /* and: `context` is hidden; no message takes the right */
     bool transit;                /* a message carries the receive right */
+    bool moving;                 /* on its way to another task, in the very act (ipc_move.h) */
+    bool arriving;               /* the same, from another: no message carries the right yet */
+    bool moved;                  /* REMOTE: was once this task's */
     struct ipc_port *carrier;    /* the port in whose queue that message is; borrowed; NULL: none */
     struct ipc_port *no_senders; /* send-once right for that notification, carried; or NULL */
     struct ipc_port *destroyed;  /* the same for port-destroyed */
@@ -88,6 +91,8 @@ struct ipc_port {
     struct ipc_peer *peer;
     struct wire_channel *slot_channel; /* where `slot` was taken; holds a reference */
     uint32_t slot;
+    uint32_t hops;   /* how often it went to another task: compared around a send */
+    bool missed;     /* what was sent to it last came after the cut */
     char *service;   /* looked up under this name; owned; NULL: not */
     bool unanswered; /* its id is our own alias until the owner answers */
 };
@@ -102,6 +107,12 @@ struct ipc_alias {
 /* A new port with its receive right here, in the id table, with one reference for the right.
  * NULL: no memory. */
 struct ipc_port *ipc_port_new(void);
+/* The port of that id, or the send-once right to `target`, has come to this task: OWN, in transit,
+ * whatever rights this task had to it already. NULL: no memory. */
+struct ipc_port *ipc_port_arrive(struct util_id id, struct ipc_port *target, uint32_t limit);
+/* An OWN port or send-once right has gone to that peer: REMOTE, one right of this task's counted
+ * there. Its queue and requests have left it. The caller has carried it. */
+void ipc_port_become_remote(struct ipc_port *port, struct ipc_peer *owner);
 /* A new send-once right to an OWN port, carried (refs 1, local 1). NULL: no memory. */
 struct ipc_port *ipc_port_new_once(struct ipc_port *target);
 /* Another task's port or nonce, in the id table, not carried yet (refs 0). NULL: no memory. */

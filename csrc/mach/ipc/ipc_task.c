@@ -43,6 +43,7 @@ static void init_lists(void)
     util_list_init(&ipc_task.doors);
     util_list_init(&ipc_task.ends);
     util_list_init(&ipc_task.judge);
+    util_list_init(&ipc_task.posts);
     util_list_init(&ipc_task.threads);
 }
 

@@ -51,9 +51,11 @@ struct ipc_task {
     struct os_address address;  /* of the private listener; length 0: none yet */
     struct ipc_port *bootstrap; /* the right in TASK_BOOTSTRAP_PORT, carried; NULL: none */
     struct ipc_engine engine;
-    uint32_t armed_requests;                    /* for send-possible, that wait for room */
-    struct ipc_port *registered[3];             /* send rights, carried; NULL: none */
-    uint32_t exc_guard;                         /* TASK_EXC_GUARD_ */
+    struct util_link posts;         /* struct ipc_kmsg: made amid reading, to be sent after it */
+    bool moving;                    /* amid a move: nothing else is sent */
+    uint32_t armed_requests;        /* for send-possible, that wait for room */
+    struct ipc_port *registered[3]; /* send rights, carried; NULL: none */
+    uint32_t exc_guard;             /* TASK_EXC_GUARD_ */
     struct ipc_port *machine[WIRE_MACHINE_END]; /* what every task has, carried; NULL: not yet */
     uint64_t messages_sent, messages_received, bytes_inline;
 };

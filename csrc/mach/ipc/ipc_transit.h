@@ -22,38 +22,36 @@ struct wire_channel;
 
 /* Publishes a message for a REMOTE port on its peer's channel. 0: the message is consumed.
  * -EAGAIN: no room now, nothing has happened. -EPIPE: the peer is gone, nothing has happened.
- * -ENOBUFS: descriptors or memory are short, nothing has happened. */
+ * -ENOBUFS: descriptors or memory are short, nothing has happened. -ERESTART: the port has moved
+ * meanwhile: look where it is and send again. */
 int ipc_transit_send(struct ipc_kmsg *kmsg, struct ipc_port *destination);
 
 /* Reads one entry of a channel's ring: files it or does what it says. `payload` is a private
- * copy. 0; -EMFILE: its descriptors cannot be opened now, so it must be read again later;
- * -EBADMSG: the peer broke the rules. */
+ * copy. 0; -EMFILE: its descriptors cannot be opened now, so it must be read again later; -EAGAIN:
+ * it is about a port of which other rings may tell more; -EBADMSG: the peer broke the rules. */
 int ipc_transit_receive(struct wire_channel *channel, uint16_t kind, const void *payload,
                         size_t size);
 
-/* Where the owner of a third task's rights is, once an end connected to it has been taken. */
-struct ipc_way {
-    struct util_id task;   /* the owner, as the passer knows it */
-    bool home;             /* it is this task: the right came home by way of others */
-    bool claims;           /* a channel exists: each right is claimed there */
-    int end;               /* then the end, open until all are claimed; else -1 */
-    struct ipc_peer *peer; /* NULL: the owner is gone, or resources are short; `error` says which */
-    int error;             /* -EPIPE, or another -errno */
-};
+/* A message for a REMOTE port, made while an entry is being read: sent as soon as that is done. */
+void ipc_transit_post(struct ipc_kmsg *take_kmsg);
+void ipc_transit_flush(void);
 
-/* Takes an end connected to its owner's listener: the first right that it stands for is `id`.
- * `credentials` are the owner's, where they are known better than by who made the listener; NULL. */
-void ipc_transit_open_way(int take_end, struct util_id id, struct util_id owner,
-                          const struct ucred *credentials, struct ipc_way *ret_way);
-/* A right introduced by that end becomes this task's. Carried; NULL: the owner is gone, or
- * resources are short. */
-struct ipc_port *ipc_transit_take_way(const struct ipc_way *way, struct util_id id, uint8_t type,
-                                      uint32_t limit);
-void ipc_transit_close_way(struct ipc_way *way);
+/* The slot that counts against the port's limit; LANE_NO_CREDIT where none does. 0; -EAGAIN: the
+ * queue is full; or -errno. */
+int ipc_transit_take_credit(struct wire_channel *channel, struct ipc_port *port,
+                            uint32_t *ret_credit);
 
-/* All of it for an end that stands for one right. With NULL *ret_error says why. */
-struct ipc_port *ipc_transit_take_end(int take_end, struct util_id id, uint8_t type,
-                                      struct util_id owner, uint32_t limit,
-                                      const struct ucred *credentials, int *ret_error);
+/* Files a message that arrived on the channel at the port or send-once right of that id, or destroys
+ * it. */
+void ipc_transit_file(struct wire_channel *channel, const struct wire_message_view *view,
+                      struct ipc_kmsg *take_kmsg);
+/* Whether the peer is believed when it speaks for others of its user: its layer, that a message is a
+ * notification; its queue, who sent what. */
+bool ipc_transit_trusts(const struct ipc_peer *peer);
+
+/* The bytes of a sealed object that a peer announced. 0 and what to free; -EMFILE: no memory for
+ * them now; -EBADMSG: it is not what was announced. */
+int ipc_transit_read_spill(struct wire_channel *channel, const struct wire_spill *spill,
+                           uint8_t **ret_bytes);
 
 #endif

@@ -1,334 +1,71 @@
-/* The way out of ipc_transit.h: a message becomes an entry and the descriptors it needs. */
-#include "ipc/ipc_transit.h"
-
-#include "ipc/ipc_door.h"
-#include "ipc/ipc_entry_port.h"
+/* The way out of ipc_transit.h: a message becomes an entry of its destination's channel. */
 #include "ipc/ipc_kmsg.h"
+#include "ipc/ipc_move.h"
+#include "ipc/ipc_mqueue.h"
+#include "ipc/ipc_outgoing.h"
 #include "ipc/ipc_peer.h"
 #include "ipc/ipc_port.h"
-#include "ipc/ipc_right.h"
 #include "ipc/ipc_task.h"
-#include "os/os_memfd.h"
+#include "ipc/ipc_transit.h"
 #include "wire/wire_channel.h"
 
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-struct outgoing_end { /* an end connected to a third task, for all its rights in the message */
-    const struct ipc_peer *owner;
-    int fd; /* in `fds` too */
-    struct util_id *ids;
-    uint32_t count, size;
-};
-
-struct outgoing { /* one message being prepared for a channel */
-    struct wire_channel *channel;
-    struct ipc_kmsg *kmsg;
-    int *fds;  /* borrowed from payloads, or ends that are ours to close */
-    bool *own; /* which of them are ours */
-    unsigned fd_count, fd_size;
-    struct outgoing_end *ends;
-    unsigned end_count;
-};
-
-static void outgoing_deinit(struct outgoing *out)
-{
-    for (unsigned i = 0; i < out->fd_count; i++) {
-        if (out->own[i])
-            close(out->fds[i]);
-    }
-    for (unsigned i = 0; i < out->end_count; i++)
-        free(out->ends[i].ids);
-    free(out->ends);
-    free(out->fds);
-    free(out->own);
-}
-
-/* Takes the descriptor if it is to be owned, in every case. 0 or -ENOMEM. */
-static int add_fd(struct outgoing *out, int fd, bool own)
-{
-    if (out->fd_count == out->fd_size) {
-        unsigned size = out->fd_size ? out->fd_size * 2 : 8;
-        int *fds = realloc(out->fds, size * sizeof *fds);
-        if (fds)
-            out->fds = fds;
-        bool *owned = realloc(out->own, size * sizeof *owned);
-        if (owned)
-            out->own = owned;
-        if (!fds || !owned) {
-            if (own)
-                close(fd);
-            return -ENOMEM;
-        }
-        out->fd_size = size;
-    }
-    out->fds[out->fd_count] = fd;
-    out->own[out->fd_count++] = own;
-    return 0;
-}
-
-static int end_add(struct outgoing_end *end, struct util_id id)
-{
-    if (end->count == end->size) {
-        uint32_t size = end->size ? end->size * 2 : 4;
-        struct util_id *ids = realloc(end->ids, size * sizeof *ids);
-        if (!ids)
-            return -ENOMEM;
-        end->ids = ids;
-        end->size = size;
-    }
-    end->ids[end->count++] = id;
-    return 0;
-}
-
-/* An end connected to the owner of a third task's port. 0, 1 when the message had one already, or
- * -errno: -EPIPE when the owner is gone. */
-static int end_for(struct outgoing *out, const struct ipc_peer *owner,
-                   struct outgoing_end **ret_end)
-{
-    for (unsigned i = 0; i < out->end_count; i++) {
-        *ret_end = &out->ends[i];
-        if (out->ends[i].owner == owner)
-            return 1;
-    }
-    if (!owner->listener.length)
-        return -EPIPE;
-    struct outgoing_end *ends = realloc(out->ends, (out->end_count + 1) * sizeof *ends);
-    if (!ends)
-        return -ENOMEM;
-    out->ends = ends;
-    int fd = os_connect(&owner->listener);
-    if (fd < 0)
-        return fd == -ECONNREFUSED || fd == -ENOENT ? -EPIPE : fd;
-    int r = add_fd(out, fd, true);
-    if (r < 0)
-        return r;
-    *ret_end = &out->ends[out->end_count++];
-    **ret_end = (struct outgoing_end){.owner = owner, .fd = fd};
-    return 0;
-}
-
-/* Tells each owner which of its rights the end stands for. */
-static int introduce(struct outgoing *out)
-{
-    int r = 0;
-    for (unsigned i = 0; r == 0 && i < out->end_count; i++)
-        r = ipc_door_introduce(out->ends[i].fd, out->ends[i].ids, out->ends[i].count);
-    return r;
-}
-
-/* The form in which a right crosses to this channel's peer. 0 or -errno. */
-static int encode_right(struct outgoing *out, const struct ipc_carried *right,
-                        struct wire_right *ret_wire)
-{
-    struct wire_right wire = {.how = WIRE_RIGHT_NULL, .type = (uint8_t)right->type};
-    struct ipc_port *port = right->port;
-    if (port && port->entry) {
-        int fd = ipc_entry_port_encode(port, &wire);
-        int r = fd < 0 ? fd : add_fd(out, fd, true);
-        if (r < 0)
-            return r;
-    } else if (right->dead || (port && port->place == IPC_DEAD)) {
-        wire.how = WIRE_RIGHT_DEAD;
-    } else if (port && port->place == IPC_SPECIAL) {
-        wire.how = port->machine ? WIRE_RIGHT_MACHINE : WIRE_RIGHT_DEAD;
-        wire.id.w[0] = port->machine;
-    } else if (port) {
-        wire.id = port->node.id;
-        wire.limit = port->limit;
-        if (port->place == IPC_OWN) {
-            wire.how = WIRE_RIGHT_OWN;
-        } else if (port->peer == out->channel->peer) {
-            wire.how = WIRE_RIGHT_HOME;
-        } else {
-            struct outgoing_end *end;
-            int r = end_for(out, port->peer, &end);
-            if (r < 0 && r != -EPIPE)
-                return r;
-            wire.how = r < 0 ? WIRE_RIGHT_DEAD : r > 0 ? WIRE_RIGHT_SAME : WIRE_RIGHT_END;
-            wire.task = port->peer->id;
-            if (r >= 0 && end_add(end, wire.id) < 0)
-                return -ENOMEM;
-        }
-    }
-    *ret_wire = wire;
-    return 0;
-}
-
-/* The descriptor; the rights of an array go to `*ool`, which moves on. */
-static int encode_descriptor(struct outgoing *out, const struct ipc_kmsg_descriptor *d,
-                             uint8_t **ool, struct wire_descriptor *ret_wire)
-{
-    struct wire_descriptor wire = {.type = (uint8_t)d->type,
-                                   .copy = (uint8_t)d->copy,
-                                   .size = d->size,
-                                   .page_offset = d->memory.page_offset,
-                                   .guard = d->guard,
-                                   .guard_flags = d->guard_flags};
-    int r = 0;
-    if (d->type == MACH_MSG_OOL_PORTS_DESCRIPTOR) {
-        wire.how = WIRE_DESCRIPTOR_PORTS;
-        wire.size = d->right_count;
-        wire.delivers = (uint8_t)d->delivers;
-        for (uint32_t i = 0; r == 0 && i < d->right_count; i++) {
-            struct wire_right right;
-            r = encode_right(out, &d->rights[i], &right);
-            memcpy(*ool, &right, sizeof right);
-            *ool += sizeof right;
-        }
-    } else if (d->right_count) {
-        wire.how = WIRE_DESCRIPTOR_PORT;
-        r = encode_right(out, &d->right, &wire.right);
-    } else if (d->memory.kind == VM_COPY_BYTES) {
-        wire.how = WIRE_DESCRIPTOR_BYTES;
-        memcpy(*ool, d->memory.bytes, d->memory.size);
-        *ool += wire_padded(d->memory.size);
-    } else if (d->memory.kind == VM_COPY_OBJECT) {
-        wire.how = WIRE_DESCRIPTOR_OBJECT;
-        r = add_fd(out, d->memory.fd, false);
-    } else {
-        wire.how = WIRE_DESCRIPTOR_EMPTY;
-    }
-    *ret_wire = wire;
-    return r;
-}
-
-/* Bytes of out-of-line memory and arrays of rights that travel in the entry. */
-static size_t ool_size(const struct ipc_kmsg *kmsg)
-{
-    size_t size = 0;
-    for (uint32_t i = 0; i < kmsg->descriptor_count; i++) {
-        const struct ipc_kmsg_descriptor *d = &kmsg->descriptors[i];
-        if (d->type == MACH_MSG_OOL_PORTS_DESCRIPTOR)
-            size += d->right_count * sizeof(struct wire_right);
-        else if (d->memory.kind == VM_COPY_BYTES)
-            size += wire_padded(d->size);
-    }
-    return size;
-}
-
-/* Writes the message at `at`. The order of descriptors is the order of `fds`. */
-static int encode(struct outgoing *out, const struct ipc_port *destination, uint32_t credit,
-                  uint8_t *at)
-{
-    const struct ipc_kmsg *kmsg = out->kmsg;
-    struct wire_message head = {.destination = destination->node.id,
-                                .bits = kmsg->complex ? MACH_MSGH_BITS_COMPLEX : 0,
-                                .msgh_id = kmsg->msgh_id,
-                                .voucher = kmsg->voucher,
-                                .credit = credit,
-                                .descriptors = kmsg->descriptor_count,
-                                .inline_size = kmsg->inline_size,
-                                .kernel = kmsg->kernel};
-    uint8_t *descriptor_at = at + sizeof head;
-    uint8_t *inline_at = descriptor_at + kmsg->descriptor_count * sizeof(struct wire_descriptor);
-    uint8_t *ool_at = inline_at + wire_padded(kmsg->inline_size);
-    int r = encode_right(out, &kmsg->reply, &head.reply);
-    for (uint32_t i = 0; r == 0 && i < kmsg->descriptor_count; i++) {
-        struct wire_descriptor wire;
-        r = encode_descriptor(out, &kmsg->descriptors[i], &ool_at, &wire);
-        memcpy(descriptor_at, &wire, sizeof wire);
-        descriptor_at += sizeof wire;
-    }
-    if (r == 0)
-        r = introduce(out);
-    if (r < 0)
-        return r;
-    head.fds = out->fd_count;
-    memcpy(at, &head, sizeof head);
-    memcpy(inline_at, kmsg->inline_bytes, kmsg->inline_size);
-    return 0;
-}
-
-/* The message's rights now belong to the peer: count what was granted, let go of the rest. */
-static void let_go(struct outgoing *out, struct ipc_carried *right)
-{
-    struct ipc_port *port = right->port;
-    if (port && port->place == IPC_OWN)
-        (void)ipc_grants_add(&port->grants, out->channel->peer, 1); /* room was made before */
-    ipc_right_clean(right);
-}
-
-/* Makes sure that counting cannot fail once the entry is published. */
-static int make_room_for_grant(struct outgoing *out, const struct ipc_carried *right)
-{
-    struct ipc_port *port = right->port;
-    struct ipc_peer *peer = out->channel->peer;
-    if (!port || port->place != IPC_OWN)
-        return 0;
-    int r = ipc_grants_add(&port->grants, peer, 1);
-    if (r == 0)
-        r = ipc_grants_add(&port->grants, peer, -1);
-    return r;
-}
-
-static int make_room_for_grants(struct outgoing *out)
-{
-    int r = make_room_for_grant(out, &out->kmsg->reply);
-    for (uint32_t i = 0; r == 0 && i < out->kmsg->descriptor_count; i++) {
-        const struct ipc_kmsg_descriptor *d = &out->kmsg->descriptors[i];
-        for (uint32_t k = 0; r == 0 && k < d->right_count; k++)
-            r = make_room_for_grant(out, &d->rights[k]);
-    }
-    return r;
-}
-
-/* The slot that counts against the port's limit; LANE_NO_CREDIT where none does. */
-static int take_credit(struct outgoing *out, struct ipc_port *port, uint32_t *ret_credit)
+int ipc_transit_take_credit(struct wire_channel *channel, struct ipc_port *port,
+                            uint32_t *ret_credit)
 {
     *ret_credit = LANE_NO_CREDIT;
     if (port->kind == IPC_ONCE)
         return 0; /* S145 */
-    if (port->slot_channel != out->channel) {
+    if (port->slot_channel != channel) {
         uint32_t slot;
-        int r = wire_channel_slot_take(out->channel, &slot);
+        int r = wire_channel_slot_take(channel, &slot);
         if (r < 0)
             return r;
         if (port->slot_channel)
             wire_channel_slot_give(port->slot_channel, port->slot);
         wire_channel_unref(port->slot_channel);
-        port->slot_channel = wire_channel_ref(out->channel);
+        port->slot_channel = wire_channel_ref(channel);
         port->slot = slot;
     }
-    if (wire_channel_slot_in_flight(out->channel, port->slot) >= port->limit)
+    if (wire_channel_slot_in_flight(channel, port->slot) >= port->limit)
         return -EAGAIN;
     *ret_credit = port->slot;
     return 0;
 }
 
-/* A message too large for the ring: its bytes go in a sealed memfd, whose descriptor comes
- * first. */
-static int spill(struct outgoing *out, const struct ipc_port *destination, uint32_t credit,
-                 size_t size)
+/* Prepares the message as one entry, or spilled: `*ret_at` is where the entry is, of `*ret_size`
+ * bytes. */
+static int prepare(struct ipc_outgoing *out, const struct ipc_kmsg *kmsg, struct util_id id,
+                   uint32_t credit, size_t size, void *at)
 {
-    uint8_t *bytes = malloc(size);
-    int r = bytes ? encode(out, destination, credit, bytes) : -ENOMEM;
-    int fd = r < 0 ? r : os_memfd_sealed("machool:message", bytes, size);
-    free(bytes);
-    r = fd < 0 ? fd : add_fd(out, fd, true); /* and it goes first */
-    if (r < 0)
-        return r;
-    memmove(out->fds + 1, out->fds, (out->fd_count - 1) * sizeof *out->fds);
-    memmove(out->own + 1, out->own, (out->fd_count - 1) * sizeof *out->own);
-    out->fds[0] = fd;
-    out->own[0] = true;
-    return 0;
+    bool spilled = size > LANE_ENTRY_MAX;
+    uint8_t *bytes = spilled ? malloc(size) : at;
+    int r = bytes ? ipc_outgoing_encode(out, kmsg, id, credit, bytes) : -ENOMEM;
+    if (r == 0)
+        r = ipc_outgoing_introduce(out);
+    if (spilled) {
+        if (r == 0)
+            r = ipc_outgoing_spill(out, bytes, size);
+        free(bytes);
+    }
+    return r;
 }
 
 /* Publishes the message as one entry, or spilled. */
-static int publish(struct outgoing *out, const struct ipc_port *destination, uint32_t credit)
+static int publish(struct ipc_outgoing *out, const struct ipc_kmsg *kmsg,
+                   struct ipc_port *destination, uint32_t credit)
 {
-    size_t size = wire_message_size(out->kmsg->descriptor_count, out->kmsg->inline_size,
-                                    ool_size(out->kmsg));
+    size_t size = ipc_outgoing_size(kmsg);
     bool spilled = size > LANE_ENTRY_MAX;
+    size_t entry = spilled ? sizeof(struct wire_spill) : size;
     uint64_t token = 0;
     void *at;
-    int r = wire_channel_reserve(out->channel, spilled ? sizeof(struct wire_spill) : size, &at);
+    int r = wire_channel_reserve(out->channel, entry, &at);
     if (r == 0)
-        r = spilled ? spill(out, destination, credit, size) : encode(out, destination, credit, at);
+        r = prepare(out, kmsg, destination->node.id, credit, size, at);
     if (r == 0 && out->fd_count)
         r = wire_channel_send_fds(out->channel, out->fds, out->fd_count, &token);
     if (r < 0)
@@ -340,20 +77,14 @@ static int publish(struct outgoing *out, const struct ipc_port *destination, uin
         ((struct wire_message *)at)->token = token;
     if (credit != LANE_NO_CREDIT)
         out->channel->slots.sent[credit]++;
-    wire_channel_commit(out->channel, spilled ? WIRE_SPILL : WIRE_MESSAGE,
-                        spilled ? sizeof(struct wire_spill) : size);
-    return 0;
+    wire_channel_commit(out->channel, spilled ? WIRE_SPILL : WIRE_MESSAGE, entry);
+    return wire_channel_cut(out->channel) ? ipc_move_settle(out->channel, destination) : 0;
 }
 
 /* After publishing: grants are counted and everything the message held goes. */
-static void consume(struct outgoing *out, struct ipc_port *destination)
+static void consume(struct ipc_outgoing *out, struct ipc_kmsg *kmsg, struct ipc_port *destination)
 {
-    struct ipc_kmsg *kmsg = out->kmsg;
-    let_go(out, &kmsg->reply);
-    for (uint32_t i = 0; i < kmsg->descriptor_count; i++) {
-        for (uint32_t k = 0; k < kmsg->descriptors[i].right_count; k++)
-            let_go(out, &kmsg->descriptors[i].rights[k]);
-    }
+    ipc_outgoing_let_go(out, kmsg);
     if (destination->kind == IPC_ONCE && destination->place == IPC_REMOTE) {
         /* used: nothing is to be given back, the owner spends it */
         (void)ipc_grants_take(&destination->grants, out->channel->peer);
@@ -363,30 +94,81 @@ static void consume(struct outgoing *out, struct ipc_port *destination)
 
 static int errno_for_caller(int r)
 {
-    return r == -EAGAIN || r == -EPIPE ? r : -ENOBUFS;
+    return r == 0 || r == -EAGAIN || r == -EPIPE || r == -ERESTART ? r : -ENOBUFS;
 }
 
 int ipc_transit_send(struct ipc_kmsg *kmsg, struct ipc_port *destination)
 {
-    struct outgoing out = {.channel = ipc_peer_channel(destination->peer), .kmsg = kmsg};
+    struct ipc_outgoing out = {.channel = ipc_peer_channel(destination->peer)};
     uint32_t credit;
     if (!out.channel)
         return -EPIPE;
+    if (wire_channel_cut(out.channel))
+        return ipc_move_wait(out.channel);
     if (kmsg->receives)
-        return -ENOBUFS; /* receive rights move within a task only, so far */
-    int r = take_credit(&out, destination, &credit);
+        return errno_for_caller(ipc_move_send(kmsg, destination));
+    int r = ipc_transit_take_credit(out.channel, destination, &credit);
     if (r < 0)
         return errno_for_caller(r);
+    wire_channel_ref(out.channel);
     r = ipc_task_listen();
     if (r == 0)
-        r = make_room_for_grants(&out);
+        r = ipc_outgoing_make_room(&out, kmsg);
     if (r == 0)
-        r = publish(&out, destination, credit);
+        r = publish(&out, kmsg, destination, credit);
     if (r == 0) {
-        lane_tell_cpu(&out.channel->lane.out, (uint32_t)sched_getcpu());
+        if (!out.channel->closed)
+            lane_tell_cpu(&out.channel->lane.out, (uint32_t)sched_getcpu());
         ipc_task.bytes_inline += kmsg->inline_size;
-        consume(&out, destination);
+        consume(&out, kmsg, destination);
     }
-    outgoing_deinit(&out);
-    return r < 0 ? errno_for_caller(r) : 0;
+    ipc_outgoing_deinit(&out);
+    wire_channel_unref(out.channel);
+    return errno_for_caller(r);
+}
+
+void ipc_transit_post(struct ipc_kmsg *take_kmsg)
+{
+    util_list_append(&ipc_task.posts, &take_kmsg->link);
+}
+
+static bool is_waiting(const struct util_link *list, const struct ipc_port *port)
+{
+    UTIL_LIST_EACH(at, after, list)
+    {
+        if (UTIL_CONTAINER(at, struct ipc_kmsg, link)->destination.port == port)
+            return true;
+    }
+    return false;
+}
+
+void ipc_transit_flush(void)
+{
+    struct util_link waiting;
+    if (ipc_task.moving || ipc_task.engine.depth)
+        return;
+    util_list_init(&waiting);
+    while (!util_list_empty(&ipc_task.posts)) {
+        struct ipc_kmsg *kmsg = UTIL_CONTAINER(ipc_task.posts.next, struct ipc_kmsg, link);
+        struct ipc_port *port = kmsg->destination.port;
+        util_list_remove(&kmsg->link);
+        if (is_waiting(&waiting, port)) { /* what came before goes first */
+            util_list_append(&waiting, &kmsg->link);
+            continue;
+        }
+        int r = port->place == IPC_REMOTE ? ipc_transit_send(kmsg, port) : -EPIPE;
+        if (port->place == IPC_OWN) { /* it has come here meanwhile */
+            (void)ipc_mqueue_deliver(kmsg, port);
+            continue;
+        }
+        if (r == -ERESTART || r == -EAGAIN)
+            util_list_append(&waiting, &kmsg->link);
+        else if (r < 0)
+            ipc_kmsg_clean(kmsg);
+    }
+    while (!util_list_empty(&waiting)) { /* with the next call */
+        struct util_link *link = waiting.next;
+        util_list_remove(link);
+        util_list_append(&ipc_task.posts, link);
+    }
 }

@@ -36,6 +36,7 @@ struct wire_channel *wire_channel_new(int take_fd, struct lane *take_lane)
     util_list_init(&channel->hot);
     util_list_init(&channel->fds);
     util_list_init(&channel->waiters);
+    util_list_init(&channel->tombs);
     return channel;
 }
 
@@ -105,10 +106,16 @@ void wire_channel_ring(struct wire_channel *channel)
 
 void wire_channel_commit(struct wire_channel *channel, enum wire_kind kind, size_t payload)
 {
+    channel->published++;
     channel->said_bye = kind == WIRE_BYE;
     channel->frozen = kind == WIRE_BYE_OK;
     if (lane_commit(&channel->lane.out, (uint16_t)kind, payload))
         wire_channel_ring(channel);
+}
+
+bool wire_channel_cut(const struct wire_channel *channel)
+{
+    return !channel->closed && lane_cut(&channel->lane.out) != channel->cut_known;
 }
 
 int wire_channel_publish(struct wire_channel *channel, enum wire_kind kind, const void *payload,
@@ -209,7 +216,8 @@ static int read_datagram(struct wire_channel *channel, wire_welcome *welcome)
     os_fd_close_all(received.fds, received.count);
     if (datagram.kind == WIRE_WELCOME || datagram.kind == WIRE_ANSWER)
         welcome(channel, &datagram, &received);
-    else if (datagram.kind != WIRE_BELL && datagram.kind != WIRE_REFUSED)
+    else if (datagram.kind != WIRE_BELL && datagram.kind != WIRE_REFUSED &&
+             datagram.kind != WIRE_HOLD && datagram.kind != WIRE_STAY)
         channel->broken = true;
     return (int)datagram.kind;
 }

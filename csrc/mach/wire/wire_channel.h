@@ -36,7 +36,7 @@ struct wire_channel {
     int fd;
     struct lane lane;
     struct util_link in_task, in_peer, hot;
-    uint64_t seen; /* the last whole pass of the engine that read it */
+    uint64_t seen; /* the engine's last sweep that read it */
     struct ipc_peer *peer;
     bool ended, broken, closed, starved, armed;
     bool said_bye;            /* our last entry was BYE */
@@ -47,6 +47,14 @@ struct wire_channel {
     struct util_link fds;     /* struct wire_fds: received, not yet asked for */
     struct util_link waiters; /* struct ipc_waiter: senders that wait for room or a slot */
     struct wire_slots slots;
+
+    /* Ports that move away (ipc_move.h). Entries are numbered from 1 in either direction. */
+    uint64_t published, read;
+    uint32_t cut;       /* ours: the word that the peer looks at */
+    uint32_t cut_known; /* the peer's, as of the last MOVED that was read */
+    uint64_t unsettled; /* number of an entry that may have come after a cut; 0: none */
+    uint64_t puzzled;   /* an entry names an unknown id: the pass from which on it is unknown; 0 */
+    struct util_link tombs;
 };
 
 /* A channel over a connected socket and a lane, both taken; refs 1 for being open. NULL: no
@@ -69,6 +77,8 @@ int wire_channel_publish(struct wire_channel *channel, enum wire_kind kind, cons
 int wire_channel_send_fds(struct wire_channel *channel, const int *borrow_fds, unsigned count,
                           uint64_t *ret_token);
 void wire_channel_ring(struct wire_channel *channel);
+/* Whether ports have begun to move away from the peer since the last MOVED that was read. */
+bool wire_channel_cut(const struct wire_channel *channel);
 
 typedef void wire_welcome(struct wire_channel *channel, const struct wire_datagram *datagram,
                           const struct os_received *received);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define TYPE_SEND 17      /* MACH_MSG_TYPE_MOVE_SEND; this file knows no public header */
+#define TYPE_RECEIVE 16   /* MACH_MSG_TYPE_MOVE_RECEIVE */
 #define TYPE_SEND_ONCE 18 /* MACH_MSG_TYPE_MOVE_SEND_ONCE */
 
 /* MACH_MSG_*_DESCRIPTOR */
@@ -37,6 +38,8 @@ static bool right_valid(const struct wire_right *right)
         return false;
     if (right->how <= WIRE_RIGHT_DEAD)
         return true;
+    if (right->how == WIRE_RIGHT_RECEIVE)
+        return right->type == TYPE_RECEIVE && !util_id_is_none(right->id);
     return (right->type == TYPE_SEND || right->type == TYPE_SEND_ONCE) &&
            !util_id_is_none(right->id);
 }
@@ -111,7 +114,7 @@ int wire_message_read(const void *buffer, size_t size, struct wire_message_view 
 
     size_t ool = 0;
     uint32_t fds = brings_fd(&view.head.reply);
-    if (!right_valid(&view.head.reply))
+    if (!right_valid(&view.head.reply) || view.head.reply.how == WIRE_RIGHT_RECEIVE)
         return -EBADMSG;
     for (uint32_t i = 0; i < view.head.descriptors; i++) {
         if (!descriptor_valid(&view.descriptors[i], view.ool_bytes, left, &ool, &fds))
@@ -153,10 +156,61 @@ int wire_door_read(const void *buffer, size_t size, struct wire_door *ret_door,
     return 0;
 }
 
+int wire_move_read(const void *buffer, size_t size, struct wire_move *ret_move,
+                   const struct wire_moving **ret_ports, const uint8_t **ret_packets)
+{
+    const uint8_t *at = (const uint8_t *)buffer + sizeof *ret_move;
+    if (size < sizeof *ret_move)
+        return -EBADMSG;
+    memcpy(ret_move, buffer, sizeof *ret_move);
+    size_t left = size - sizeof *ret_move;
+    if (ret_move->ports == 0 || ret_move->packets == 0 ||
+        ret_move->ports > left / sizeof(struct wire_moving))
+        return -EBADMSG;
+    *ret_ports = (const struct wire_moving *)(const void *)at;
+    *ret_packets = at + ret_move->ports * sizeof(struct wire_moving);
+    left -= ret_move->ports * sizeof(struct wire_moving);
+    if (ret_move->packets > left / (sizeof(struct wire_packet) + sizeof(struct wire_message)))
+        return -EBADMSG;
+    for (uint32_t i = 0; i < ret_move->ports; i++) {
+        if (util_id_is_none((*ret_ports)[i].id))
+            return -EBADMSG;
+    }
+    return 0;
+}
+
+int wire_packet_read(const uint8_t **at, const uint8_t *end, struct wire_packet *ret_packet,
+                     struct wire_message_view *ret_view)
+{
+    size_t left = (size_t)(end - *at);
+    if (left < sizeof *ret_packet)
+        return -EBADMSG;
+    memcpy(ret_packet, *at, sizeof *ret_packet);
+    left -= sizeof *ret_packet;
+    if (ret_packet->size > left || wire_padded((size_t)ret_packet->size) > left ||
+        ret_packet->role > WIRE_ROLE_MESSAGE)
+        return -EBADMSG;
+    const uint8_t *payload = *at + sizeof *ret_packet;
+    *at = payload + wire_padded((size_t)ret_packet->size);
+    return wire_message_read(payload, (size_t)ret_packet->size, ret_view);
+}
+
+int wire_moved_read(const void *buffer, size_t size, struct wire_moved *ret_moved,
+                    const struct util_id **ret_ids)
+{
+    if (size < sizeof *ret_moved)
+        return -EBADMSG;
+    memcpy(ret_moved, buffer, sizeof *ret_moved);
+    if (ret_moved->cut % 2 || ret_moved->count > (size - sizeof *ret_moved) / sizeof **ret_ids)
+        return -EBADMSG;
+    *ret_ids = (const struct util_id *)(const void *)((const uint8_t *)buffer + sizeof *ret_moved);
+    return 0;
+}
+
 size_t wire_datagram_size(uint32_t kind)
 {
-    return kind == WIRE_BELL || kind == WIRE_FDS ? WIRE_DATAGRAM_SHORT
-                                                 : sizeof(struct wire_datagram);
+    bool is_short = kind == WIRE_BELL || kind == WIRE_FDS || kind == WIRE_HOLD || kind == WIRE_STAY;
+    return is_short ? WIRE_DATAGRAM_SHORT : sizeof(struct wire_datagram);
 }
 
 int wire_datagram_check(struct wire_datagram *datagram, size_t size)

@@ -28,6 +28,7 @@ enum wire_right_how {
     WIRE_RIGHT_END,     /* to a third task's port: the next descriptor is an end connected to it */
     WIRE_RIGHT_SAME,    /* introduced by an end of this message that came before, for that task */
     WIRE_RIGHT_ENTRY,   /* a memory entry, whose object is the next descriptor */
+    WIRE_RIGHT_RECEIVE, /* the receive right of a port that comes with this very entry */
     WIRE_RIGHT_MACHINE, /* to a port that every task has: `id` begins with an enum wire_machine */
 };
 
@@ -62,8 +63,11 @@ enum wire_kind {
     WIRE_DEAD,                         /* struct wire_count: that port of mine has died */
     WIRE_LIMIT,                        /* struct wire_count: that port's new queue limit */
     WIRE_DOOR,                         /* struct wire_door: a service of your port's */
-    WIRE_BYE,                          /* nothing: I hold nothing of yours, may we end? */
-    WIRE_BYE_OK,                       /* nothing: neither do I, and I shall publish no more */
+    WIRE_MOVE,                         /* struct wire_spill: a message with receive rights */
+    WIRE_MOVED,  /* struct wire_moved: these ports of mine are another's now */
+    WIRE_ACK,    /* struct wire_count: I have read MOVED number `count` */
+    WIRE_BYE,    /* nothing: I hold nothing of yours, may we end? */
+    WIRE_BYE_OK, /* nothing: neither do I, and I shall publish no more */
     WIRE_KIND_END,
 };
 
@@ -125,6 +129,43 @@ struct wire_door {
 
 #define WIRE_UIDS_MAX 256u
 
+/* A message with receive rights is one spilled object: this, the ports and their send-once rights,
+ * then packets: what waits in the ports' queues, and last the message itself. */
+struct wire_move {
+    uint32_t ports; /* struct wire_moving that follow */
+    uint32_t packets;
+};
+
+struct wire_moving {
+    struct util_id id;
+    struct util_id target; /* of a send-once right; none: a port */
+    uint32_t limit;
+    uint32_t unused;
+};
+
+enum wire_role {
+    WIRE_ROLE_QUEUED,   /* was in the queue of its destination */
+    WIRE_ROLE_REQUESTS, /* two port descriptors: no-senders, port-destroyed */
+    WIRE_ROLE_MESSAGE,  /* the message itself */
+};
+
+struct wire_packet {
+    uint64_t size; /* of the WIRE_MESSAGE payload that follows, padded to 8 */
+    uint32_t role;
+    uint32_t local_type; /* QUEUED: by what it was sent */
+    uint32_t kernel;
+    int32_t pid;
+    uint32_t uid, gid;
+};
+
+struct wire_moved {
+    struct util_id task; /* the new owner */
+    uint64_t token;      /* of an end connected to it that stands for the rights; 0: none */
+    uint64_t read;       /* entries of yours that were read before the ports went */
+    uint32_t cut;        /* this one's number, always even */
+    uint32_t count;      /* struct util_id that follow: the ports' and send-once rights' ids */
+};
+
 /* A message split into its parts; pointers lead into the checked buffer. */
 struct wire_message_view {
     struct wire_message head;
@@ -140,6 +181,15 @@ size_t wire_padded(size_t size); /* to 8 */
 /* Checks a WIRE_MESSAGE payload (8-byte aligned private memory) whole: counts, lengths, kinds,
  * and that the descriptors it needs are the descriptors it names. 0 or -EBADMSG. */
 int wire_message_read(const void *buffer, size_t size, struct wire_message_view *ret_view);
+
+/* Checks the counts of a whole object; `*ret_ports` and `*ret_packets` lead into it. */
+int wire_move_read(const void *buffer, size_t size, struct wire_move *ret_move,
+                   const struct wire_moving **ret_ports, const uint8_t **ret_packets);
+/* The packet at `*at`, which moves on. 0 or -EBADMSG. */
+int wire_packet_read(const uint8_t **at, const uint8_t *end, struct wire_packet *ret_packet,
+                     struct wire_message_view *ret_view);
+int wire_moved_read(const void *buffer, size_t size, struct wire_moved *ret_moved,
+                    const struct util_id **ret_ids);
 
 int wire_count_read(const void *buffer, size_t size, struct wire_count *ret_count);
 int wire_spill_read(const void *buffer, size_t size, struct wire_spill *ret_spill);
@@ -159,6 +209,10 @@ enum wire_datagram_kind {
     WIRE_REFUSED,  /* to LOOKUP: `count` is a bootstrap code */
     WIRE_HELLO,    /* this end becomes a channel of `task`; brings the lane; credentials */
     WIRE_WELCOME,  /* to HELLO: I am `task`; credentials */
+    WIRE_HOLD,     /* into an end: its rights may be moving, STAY or GONE will follow */
+    WIRE_STAY,     /* they did not, or the end is a channel by now */
+    WIRE_GONE,     /* rights as INTRO names them are at `task` now: an end connected to it; then, if
+                      there are several, the memfd */
     WIRE_DATAGRAM_END,
 };
 
@@ -166,7 +220,7 @@ struct wire_datagram {
     uint32_t kind;
     uint32_t count;
     uint64_t token;
-    /* BELL and FDS end here */
+    /* BELL, FDS, HOLD and STAY end here */
     uint32_t version;
     uint32_t limit;
     struct util_id id;

@@ -30,6 +30,7 @@ struct lane_position {
 
 struct lane_shared {
     alignas(64) _Atomic uint32_t bell;    /* reader sleeps: wake it through the socket */
+    _Atomic uint32_t cut;                 /* reader: even, or odd while ports move away from it */
     alignas(64) _Atomic uint32_t waiting; /* producer wants room or a credit */
     alignas(64) _Atomic uint32_t cpu;     /* producer's processor + 1; 0: unknown */
     struct lane_position at[LANE_SEGMENTS];
@@ -240,6 +241,17 @@ bool lane_commit(struct lane_out *out, uint16_t kind, size_t payload)
     atomic_thread_fence(memory_order_seq_cst);
     return atomic_load_explicit(&out->shared->bell, memory_order_relaxed) != 0 &&
            atomic_exchange_explicit(&out->shared->bell, 0, memory_order_seq_cst) != 0;
+}
+
+void lane_set_cut(struct lane_in *in, uint32_t cut)
+{
+    atomic_store_explicit(&in->shared->cut, cut, memory_order_seq_cst);
+    atomic_thread_fence(memory_order_seq_cst);
+}
+
+uint32_t lane_cut(const struct lane_out *out)
+{
+    return atomic_load_explicit(&out->shared->cut, memory_order_acquire);
 }
 
 bool lane_ready(const struct lane_in *in)

@@ -100,6 +100,12 @@ int lane_peek(struct lane_in *in, uint16_t *ret_kind, const void **ret_payload, 
 /* Gives back the room of the entry just peeked. */
 void lane_consume(struct lane_in *in, size_t payload);
 
+/* Reader: ports are moving away from here (odd), or have (even, another number than before): what
+ * is published without having seen this is read before they go. */
+void lane_set_cut(struct lane_in *in, uint32_t cut);
+/* Producer: that word, to be looked at after each commit. */
+uint32_t lane_cut(const struct lane_out *out);
+
 /* Whether there is anything to read: two loads, for polling. */
 bool lane_ready(const struct lane_in *in);
 

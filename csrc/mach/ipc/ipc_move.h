@@ -1,0 +1,56 @@
+/* Receive rights on their way to another task, with their queues and all who hold rights to them.
+ *
+ * A move is one entry of the new owner's ring: the ports, their send-once rights, the requests for
+ * notifications, what waits in the queues, and last the message that carries the rights. Its
+ * publication is the move; before it, all can be given up without a trace.
+ *
+ * Nobody waits for the old owner afterwards. So before that entry the old owner makes a cut through
+ * the rings of all holders: it sets the word `cut` of each ring to an odd number, and reads all
+ * that is there. A holder looks at that word before and after it publishes; what it published
+ * before it could see the cut has been read. Then the holders are told MOVED, with an end connected
+ * to the new owner that stands for their rights, and the word gets an even number again. A holder that finds it
+ * changed after it published reads MOVED first; an entry that came after the cut and was for a port
+ * that moved is sent again to the new owner, and the old owner discards what it reads of it: its
+ * tombs say for which ports, until the holder has acknowledged.
+ *
+ * The old owner keeps a right of its own to each port while there are tombs for it, so that counts
+ * never reach zero in between. What names an id that is not known yet waits until all other rings
+ * have been read: a holder may be faster than the move itself.
+ *
+ * Locks: the task lock, all the time. */
+#ifndef MACHOOL_IPC_MOVE_H
+#define MACHOOL_IPC_MOVE_H
+
+#include "util/util_id.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct ipc_kmsg;
+struct ipc_peer;
+struct ipc_port;
+struct wire_channel;
+
+/* ipc_transit_send for a message with receive rights. */
+int ipc_move_send(struct ipc_kmsg *kmsg, struct ipc_port *destination);
+
+/* A holder that found the word changed, before it published: -ERESTART to look where the port is
+ * now, or -EAGAIN while the cut lasts. */
+int ipc_move_wait(struct wire_channel *channel);
+/* After it published: 0, the entry was in time or is for another port; -ERESTART: send it again. */
+int ipc_move_settle(struct wire_channel *channel, struct ipc_port *destination);
+
+/* Entries: WIRE_MOVE, WIRE_MOVED, WIRE_ACK. Results as ipc_transit_receive. */
+int ipc_move_receive(struct wire_channel *channel, const void *payload, size_t size);
+int ipc_move_hear(struct wire_channel *channel, const void *payload, size_t size);
+int ipc_move_acknowledged(struct wire_channel *channel, const void *payload, size_t size);
+
+/* Whether what this channel's peer says about that id was said before it knew of a move. */
+bool ipc_move_tombed(const struct wire_channel *channel, struct util_id id);
+/* A peer came with a right to `port` (NULL: unknown) that is not, or no longer, here: it is told
+ * where it is, or that it is dead. 0; -EAGAIN: it is moving on just now, look again. */
+int ipc_move_late(struct ipc_peer *peer, struct ipc_port *port, struct util_id id);
+/* A channel goes, and with it its tombs. */
+void ipc_move_forget(struct wire_channel *channel);
+
+#endif

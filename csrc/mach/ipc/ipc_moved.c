@@ -1,0 +1,244 @@
+/* See ipc_move.h: the side of those who hold rights to a port that moves. */
+#include "ipc/ipc_door.h"
+#include "ipc/ipc_engine.h"
+#include "ipc/ipc_move.h"
+#include "ipc/ipc_peer.h"
+#include "ipc/ipc_port.h"
+#include "ipc/ipc_task.h"
+#include "ipc/ipc_tomb.h"
+#include "ipc/ipc_way.h"
+#include "wire/wire_channel.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PATIENT_LOOKS                                                                              \
+    200 /* at a cut that lasts, before sleeping between them: it takes microseconds */
+
+bool ipc_move_tombed(const struct wire_channel *channel, struct util_id id)
+{
+    return !util_list_empty(&channel->tombs) && ipc_tomb_has(channel, id);
+}
+
+void ipc_move_forget(struct wire_channel *channel)
+{
+    ipc_tomb_lift_all(channel);
+}
+
+int ipc_move_acknowledged(struct wire_channel *channel, const void *payload, size_t size)
+{
+    struct wire_count ack;
+    int r = wire_count_read(payload, size, &ack);
+    if (r < 0)
+        return r;
+    ipc_tomb_lift(channel, (uint32_t)ack.count);
+    if (!channel->closed)
+        ipc_peer_maybe_bye(channel->peer);
+    return 0;
+}
+
+/* ---- a cut is seen ----------------------------------------------------------------------- */
+
+/* Reads what the channel's peer says, on all its channels: MOVED may be on an older one. */
+static void look(struct wire_channel *channel)
+{
+    UTIL_LIST_EACH(at, after, &ipc_task.channels)
+    {
+        struct wire_channel *other = UTIL_CONTAINER(at, struct wire_channel, in_task);
+        if (other->peer == channel->peer && other != channel) {
+            ipc_engine_look(other);
+            break; /* reading may have closed it or others; two channels to a peer are an accident */
+        }
+    }
+    if (!channel->closed)
+        ipc_engine_look(channel);
+}
+
+int ipc_move_wait(struct wire_channel *channel)
+{
+    wire_channel_ref(channel);
+    for (unsigned i = 0; i < PATIENT_LOOKS && wire_channel_cut(channel); i++) {
+        look(channel);
+        if (wire_channel_cut(channel))
+            sched_yield();
+    }
+    int r = wire_channel_cut(channel) ? -EAGAIN : -ERESTART;
+    wire_channel_unref(channel);
+    return r;
+}
+
+int ipc_move_settle(struct wire_channel *channel, struct ipc_port *destination)
+{
+    channel->unsettled = channel->published;
+    destination->missed = false;
+    wire_channel_ref(channel);
+    for (unsigned i = 0; wire_channel_cut(channel) && !channel->broken && !channel->ended; i++) {
+        look(channel);
+        if (channel->closed || !wire_channel_cut(channel))
+            break;
+        wire_channel_read_socket(channel, true, ipc_peer_welcome); /* sees its end */
+        if (i < PATIENT_LOOKS)
+            sched_yield();
+        else
+            (void)poll(NULL, 0, 1); /* the peer was stopped amid the few instructions of a cut */
+    }
+    channel->unsettled = 0;
+    wire_channel_unref(channel);
+    return destination->missed ? -ERESTART : 0;
+}
+
+/* ---- MOVED ------------------------------------------------------------------------------- */
+
+/* A right of this task's leads to another owner from now on; `to` counts it already. */
+static void reroute(struct ipc_port *port, struct ipc_peer *from, struct ipc_peer *to)
+{
+    (void)ipc_grants_take(&port->grants, from);
+    if (port->slot_channel)
+        wire_channel_slot_give(port->slot_channel, port->slot);
+    wire_channel_unref(port->slot_channel);
+    port->slot_channel = NULL;
+    from->holds--;
+    port->hops++;
+    port->peer = to;
+    to->holds++;
+    if (ipc_grants_add(&port->grants, to, 1) < 0) /* no memory: counted there for ever */
+        port->grants.used = 0;
+}
+
+/* The port of that id, if this task holds it as the peer's. */
+static struct ipc_port *held_of(const struct ipc_peer *from, struct util_id id)
+{
+    struct ipc_port *port = ipc_port_find(id);
+    return port && port->place == IPC_REMOTE && port->peer == from ? port : NULL;
+}
+
+/* Follows the rights that this task holds; gives back the others, which it held when it was said. */
+static int follow(struct ipc_peer *from, struct ipc_way *way, const struct util_id *ids,
+                  uint32_t count)
+{
+    bool *taken = calloc(count ? count : 1, sizeof *taken);
+    if (!taken)
+        return -EMFILE;
+    for (uint32_t i = 0; i < count; i++) {
+        struct ipc_port *port = held_of(from, ids[i]);
+        struct ipc_peer *to = port ? ipc_way_claim(way, ids[i]) : NULL;
+        if (port && !to)
+            to = ipc_way_bringer(way, ids[i]);
+        taken[i] = to != NULL;
+        if (to)
+            reroute(port, from, to);
+        else if (port)
+            ipc_port_die(port);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (!taken[i])
+            ipc_way_leave(way, ids[i]);
+    }
+    free(taken);
+    return 0;
+}
+
+/* The way to the new owner: it is this task, or behind the end. */
+static int open_way(struct wire_channel *channel, const struct wire_moved *moved,
+                    struct ipc_way *ret_way)
+{
+    int end;
+    *ret_way = (struct ipc_way){.task = moved->task, .end = -1, .opened = true};
+    if (moved->token == 0) /* it is this task, or there is no way */
+        return 0;
+    int r = wire_channel_take_fds(channel, moved->token, 1, &end, ipc_peer_welcome);
+    if (r < 0)
+        return r == -ENOENT ? 0 : r;
+    ipc_way_open(end, moved->task, NULL, ret_way);
+    return 0;
+}
+
+/* An entry that came after this cut was not read by the old owner, if it was for one of these. */
+static void mark_missed(const struct wire_channel *channel, const struct wire_moved *moved,
+                        const struct util_id *ids)
+{
+    if (channel->unsettled <= moved->read || moved->cut == channel->cut_known)
+        return;
+    for (uint32_t i = 0; i < moved->count; i++) {
+        struct ipc_port *port = ipc_port_find(ids[i]);
+        if (port)
+            port->missed = true;
+    }
+}
+
+int ipc_move_hear(struct wire_channel *channel, const void *payload, size_t size)
+{
+    struct wire_moved moved;
+    const struct util_id *ids;
+    struct ipc_way way = {.end = -1};
+    int r = wire_moved_read(payload, size, &moved, &ids);
+    if (r == 0 && moved.count)
+        r = open_way(channel, &moved, &way);
+    if (r < 0)
+        return r;
+    const struct wire_count ack = {.id = ipc_task.id, .count = moved.cut};
+    (void)wire_channel_publish(channel, WIRE_ACK, &ack,
+                               sizeof ack); /* before what follows from it */
+    mark_missed(channel, &moved, ids);
+    channel->cut_known = moved.cut;
+    if (moved.count) {
+        ipc_peer_meet(); /* a port may be known by a look-up's alias still */
+        r = follow(channel->peer, &way, ids, moved.count);
+    }
+    ipc_way_close(&way);
+    if (r < 0)
+        return r;
+    ipc_engine_wake_all(&channel->waiters);
+    ipc_peer_maybe_bye(channel->peer);
+    return 0;
+}
+
+/* ---- rights that come too late ----------------------------------------------------------- */
+
+/* An end connected to the port's owner that stands for the right, sent to the peer. 0 or -errno. */
+static int send_end(struct wire_channel *channel, const struct ipc_port *port, uint64_t *ret_token)
+{
+    if (!port->peer->listener.length)
+        return -EPIPE;
+    int end = os_connect(&port->peer->listener);
+    if (end < 0)
+        return end;
+    int r = ipc_door_introduce(end, &port->node.id, 1);
+    struct wire_channel *owner = ipc_peer_channel(port->peer);
+    if (r == 0 && owner && wire_channel_cut(owner))
+        r = -EAGAIN; /* it may not have heard that before it passed the port on */
+    if (r == 0)
+        r = wire_channel_send_fds(channel, &end, 1, ret_token);
+    close(end);
+    return r;
+}
+
+int ipc_move_late(struct ipc_peer *peer, struct ipc_port *port, struct util_id id)
+{
+    struct wire_channel *channel = ipc_peer_channel(peer);
+    struct {
+        struct wire_moved head;
+        struct util_id id;
+    } moved = {.head.count = 1, .id = id};
+    if (!channel)
+        return 0;
+    bool known = port && port->place == IPC_REMOTE && port->moved;
+    int r = known ? 0 : -EPIPE;
+    if (known && port->peer != peer)
+        r = send_end(channel, port, &moved.head.token);
+    if (r == -EAGAIN)
+        return r;
+    if (r < 0) {
+        ipc_peer_tell(peer, WIRE_DEAD, id, 0);
+        return 0;
+    }
+    moved.head.task = port->peer->id;
+    moved.head.cut = channel->cut & ~1u; /* not a cut: what comes until then is passed on */
+    moved.head.read = channel->read;
+    (void)wire_channel_publish(channel, WIRE_MOVED, &moved, sizeof moved);
+    return 0;
+}

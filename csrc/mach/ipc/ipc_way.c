@@ -1,0 +1,249 @@
+/* See ipc_way.h. */
+#include "ipc/ipc_way.h"
+
+#include "ipc/ipc_door.h"
+#include "ipc/ipc_peer.h"
+#include "ipc/ipc_task.h"
+#include "wire/wire_channel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <mach/message.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define DEPTH_MAX 64 /* moves while one end was on its way */
+#define HOLD_MS 2000 /* how long an owner may take over a move; it takes microseconds */
+
+struct ipc_port *ipc_way_counted(struct util_id id, enum ipc_kind kind, struct ipc_peer *peer,
+                                 uint32_t limit)
+{
+    struct ipc_port *port = ipc_port_find(id);
+    bool fresh = !port;
+    if (fresh)
+        port = ipc_port_new_remote(id, kind, peer);
+    else if (port->place != IPC_REMOTE)
+        port = NULL; /* somebody claims a port of ours: not a right at all */
+    if (port) {
+        ipc_port_carry(port);
+        if (fresh)
+            port->limit = limit;
+        if (ipc_grants_add(&port->grants, peer, 1) == 0)
+            return port;
+        ipc_port_drop(port);
+    }
+    ipc_peer_tell(peer, WIRE_RELEASE, id, 1);
+    return NULL;
+}
+
+/* ---- what the owner says into the end ---------------------------------------------------- */
+
+/* The ids of GONE. NULL: no memory, or not what it should be. */
+static struct util_id *ids_of(const struct wire_datagram *gone, const struct os_received *received)
+{
+    struct util_id *ids = calloc(gone->count ? gone->count : 1, sizeof *ids);
+    if (ids && ipc_door_read_ids(gone, received->count > 1 ? received->fds[1] : -1, ids) == 0)
+        return ids;
+    free(ids);
+    return NULL;
+}
+
+/* GONE: some rights are to be taken by another end. Takes the descriptors. */
+static void add_gone(struct ipc_way *way, const struct wire_datagram *datagram,
+                     struct os_received *received)
+{
+    struct ipc_gone *gone = calloc(1, sizeof *gone);
+    struct ipc_way *onward = calloc(1, sizeof *onward);
+    struct util_id *ids = received->count && datagram->count <= WIRE_RIGHTS_MAX
+                              ? ids_of(datagram, received)
+                              : NULL;
+    if (!gone || !onward || !ids || way->depth >= DEPTH_MAX) {
+        free(gone);
+        free(onward);
+        free(ids);
+        os_fd_close_all(received->fds, received->count);
+        return;
+    }
+    ipc_way_open(received->fds[0], datagram->task, NULL, onward);
+    onward->depth = way->depth + 1;
+    os_fd_close_all(received->fds + 1, received->count - 1);
+    *gone = (struct ipc_gone){
+        .ids = ids, .count = datagram->count, .way = onward, .next = way->gone};
+    way->gone = gone;
+}
+
+static bool is_about_moves(uint32_t kind)
+{
+    return kind == WIRE_HOLD || kind == WIRE_STAY || kind == WIRE_GONE;
+}
+
+/* Reads what is said there; after HOLD waits for what follows it. */
+static void listen_to(struct ipc_way *way, int end)
+{
+    struct wire_datagram datagram;
+    struct os_received received;
+    struct pollfd wait = {.fd = end, .events = POLLIN};
+    size_t size;
+    bool held = false;
+    for (;;) {
+        int r = os_peek(end, &datagram, sizeof datagram, &size);
+        if (r == -EAGAIN && held) {
+            if (poll(&wait, 1, HOLD_MS) != 1)
+                return; /* stopped amid a move: its word will come through the channel */
+            continue;
+        }
+        if (r <= 0 || wire_datagram_check(&datagram, size) < 0 || !is_about_moves(datagram.kind))
+            return;
+        if (os_receive(end, &datagram, sizeof datagram, &received) <= 0)
+            return;
+        held = datagram.kind == WIRE_HOLD;
+        if (datagram.kind == WIRE_GONE)
+            add_gone(way, &datagram, &received);
+        else
+            os_fd_close_all(received.fds, received.count);
+    }
+}
+
+static struct ipc_way *onward(const struct ipc_way *way, struct util_id id)
+{
+    for (const struct ipc_gone *gone = way->gone; gone; gone = gone->next) {
+        for (uint32_t i = 0; i < gone->count; i++) {
+            if (util_id_equal(gone->ids[i], id))
+                return gone->way;
+        }
+    }
+    return NULL;
+}
+
+/* ---- taking it --------------------------------------------------------------------------- */
+
+void ipc_way_open(int take_end, struct util_id owner, const struct ucred *credentials,
+                  struct ipc_way *ret_way)
+{
+    *ret_way = (struct ipc_way){.task = owner, .end = take_end, .error = -ENOMEM};
+    if (credentials)
+        ret_way->owner = *credentials;
+    else if (os_peer_credentials(take_end, &ret_way->owner) < 0)
+        ret_way->opened = true; /* and nobody is there */
+}
+
+/* The end becomes a channel. */
+static void greet(struct ipc_way *way, struct ipc_peer *peer)
+{
+    struct os_address listener = {.length = sizeof listener.un};
+    int end = way->end;
+    (void)getpeername(end, (struct sockaddr *)&listener.un, &listener.length);
+    int ear = fcntl(end, F_DUPFD_CLOEXEC, 0); /* the owner may say GONE and end, just now */
+    way->end = -1;
+    struct wire_channel *channel = ipc_peer_hello(end, (struct util_id){{0, 0}}, &way->error);
+    if (ear >= 0) {
+        listen_to(way, ear);
+        close(ear);
+    }
+    if (!channel)
+        return;
+    way->error = -ENOMEM;
+    if (!peer)
+        peer = ipc_peer_new(way->task, &way->owner);
+    if (!peer) {
+        wire_channel_close(channel);
+        return;
+    }
+    if (ipc_peer_add_channel(peer, channel) < 0)
+        return;
+    peer->listener = listener;
+    way->peer = peer;
+}
+
+static void take_end(struct ipc_way *way)
+{
+    way->opened = true;
+    struct ipc_peer *peer = ipc_peer_find(way->task, way->owner.pid);
+    way->claims = peer && ipc_peer_channel(peer);
+    if (way->claims)
+        way->peer = peer;
+    else
+        greet(way, peer);
+}
+
+struct ipc_peer *ipc_way_claim(struct ipc_way *way, struct util_id id)
+{
+    struct ipc_way *next = onward(way, id);
+    if (util_id_equal(way->task, ipc_task.id))
+        return NULL;
+    if (!next && !way->opened) {
+        listen_to(way, way->end);
+        next = onward(way, id);
+    }
+    if (!next && !way->opened) {
+        take_end(way); /* a channel: counted there, unless it has moved on by the last word */
+        next = onward(way, id);
+    }
+    if (!next && way->claims) {
+        ipc_peer_tell(way->peer, WIRE_CLAIM, id, 1);
+        listen_to(way, way->end);
+        next = onward(way, id);
+    }
+    return next ? ipc_way_claim(next, id) : way->peer;
+}
+
+struct ipc_peer *ipc_way_bringer(const struct ipc_way *way, struct util_id id)
+{
+    const struct ipc_way *next = onward(way, id);
+    if (!next)
+        return NULL;
+    if (!util_id_equal(next->task, ipc_task.id))
+        return ipc_way_bringer(next, id);
+    return ipc_peer_find(way->task, way->owner.pid);
+}
+
+struct ipc_port *ipc_way_take(struct ipc_way *way, struct util_id id, uint8_t type, uint32_t limit)
+{
+    enum ipc_kind kind = type == MACH_MSG_TYPE_PORT_SEND_ONCE ? IPC_ONCE : IPC_PORT;
+    struct ipc_port *port = ipc_port_find(id);
+    if (port && port->place == IPC_OWN) { /* it came home by way of others */
+        ipc_way_leave(way, id);
+        return port->kind == kind ? ipc_port_carry(port) : NULL;
+    }
+    struct ipc_peer *peer = ipc_way_claim(way, id);
+    if (!peer)
+        peer = ipc_way_bringer(way, id);
+    return peer ? ipc_way_counted(id, kind, peer, limit) : NULL;
+}
+
+void ipc_way_leave(struct ipc_way *way, struct util_id id)
+{
+    struct ipc_way *next = onward(way, id);
+    if (next)
+        ipc_way_leave(next, id);
+    else if (way->peer && !way->claims)
+        ipc_peer_tell(way->peer, WIRE_RELEASE, id, 1);
+}
+
+void ipc_way_close(struct ipc_way *way)
+{
+    while (way->gone) {
+        struct ipc_gone *gone = way->gone;
+        way->gone = gone->next;
+        ipc_way_close(gone->way);
+        free(gone->way);
+        free(gone->ids);
+        free(gone);
+    }
+    if (way->end >= 0) /* only now: until then it is what keeps the rights counted */
+        close(way->end);
+    way->end = -1;
+}
+
+struct ipc_port *ipc_way_take_one(int take_end, struct util_id id, uint8_t type,
+                                  struct util_id owner, uint32_t limit,
+                                  const struct ucred *credentials, int *ret_error)
+{
+    struct ipc_way way;
+    ipc_way_open(take_end, owner, credentials, &way);
+    struct ipc_port *port = ipc_way_take(&way, id, type, limit);
+    ipc_way_close(&way);
+    *ret_error = way.error;
+    return port;
+}
