@@ -186,3 +186,70 @@ TEST(S37_S148_destination_dies_while_the_message_waits)
     witness_end(&blocked.witness);
     kit_destroy(blocked.to);
 }
+
+/* The same in another task's queue. */
+static void in_another_task(void (*end)(struct agent *, mach_port_t))
+{
+    struct witness witness[3];
+    struct agent owner;
+    agent_start(&owner);
+    mach_port_t theirs = agent_allocate(&owner);
+    mach_port_t port = agent_get(&owner, theirs, MACH_MSG_TYPE_MAKE_SEND);
+    for (int i = 0; i < 3; i++) {
+        witness_new(&witness[i]);
+        ASSERT_OK(send_everything(&witness[i], port));
+    }
+    for (int i = 0; i < 3; i++)
+        witness_quiet(&witness[i]);
+    end(&owner, theirs);
+    for (int i = 0; i < 3; i++)
+        witness_end(&witness[i]);
+    agent_forget(&owner);
+    kit_wait_dead(port);
+    kit_destroy(port);
+}
+
+static void by_destroying(struct agent *owner, mach_port_t theirs)
+{
+    agent_destroy(owner, theirs);
+    agent_exit(owner);
+}
+
+static void by_exit(struct agent *owner, mach_port_t theirs)
+{
+    (void)theirs;
+    agent_exit(owner);
+}
+
+static void by_kill(struct agent *owner, mach_port_t theirs)
+{
+    (void)theirs;
+    agent_kill(owner);
+}
+
+static void by_kill_while_stopped(struct agent *owner, mach_port_t theirs)
+{
+    (void)theirs;
+    agent_stop(owner);
+    agent_kill(owner);
+}
+
+TEST(S125_owner_destroys_the_port)
+{
+    in_another_task(by_destroying);
+}
+
+TEST(S125_owner_exits)
+{
+    in_another_task(by_exit);
+}
+
+TEST(S125_owner_is_killed)
+{
+    in_another_task(by_kill);
+}
+
+TEST(S125_owner_is_killed_while_it_does_not_run)
+{
+    in_another_task(by_kill_while_stopped);
+}

@@ -260,6 +260,37 @@ TEST(S62_destroying_a_received_guarded_port)
     kit_destroy(carrier);
 }
 
+/* The moved port in another task, where it is guarded, and works. */
+PEER(guarded_taker)
+{
+    struct kit_pair pair;
+    struct guarded_rcv received;
+    kit_pair_join(&pair);
+    take(pair.mine, MACH_RCV_GUARDED_DESC, &received);
+    mach_port_t port = received.message.port.name;
+    ASSERT_EQ(MACH_PORT_TYPE_RECEIVE, kit_type(port));
+    expect_guarded(&received, port);
+    for (int i = 0; i < 4; i++)
+        kit_expect_plain(port, i);
+    ASSERT_OK(mach_port_destruct(mach_task_self(), port, 0, received.message.port.context));
+    parent_tell();
+    kit_pair_leave(&pair);
+}
+
+TEST(S158_between_tasks)
+{
+    struct kit_pair pair;
+    mach_port_t port = guarded_port();
+    kit_pair_start(&pair, "guarded_taker", "");
+    kit_fill_queue(port, 3);
+    ASSERT_OK(send_guarded(pair.theirs, port, MACH_MSG_TYPE_MOVE_RECEIVE, IMMOVABLE, GUARD));
+    kit_send_plain(port, 3);
+    peer_hear(&pair.peer);
+    kit_wait_dead(port);
+    kit_destroy(port);
+    kit_pair_end(&pair);
+}
+
 /* Between descriptors of other kinds: the walk steps 16 bytes over it (S81). */
 TEST(S16_among_other_descriptors)
 {

@@ -315,6 +315,37 @@ TEST(S137_sync_must_be_zero)
     kit_destroy(notify);
 }
 
+/* The notify port is another task's: the right moves there, and holders notice nothing. */
+TEST(S137_receive_right_goes_to_another_task)
+{
+    struct agent saver;
+    mach_port_t previous = 0xa5a5a5a5;
+    mach_msg_id_t id = 0;
+    mach_port_t port = kit_port();
+    agent_start(&saver);
+    mach_port_t theirs = agent_allocate(&saver);
+    mach_port_t once = agent_get(&saver, theirs, MACH_MSG_TYPE_MAKE_SEND_ONCE);
+    kit_fill_queue(port, 3);
+    ASSERT_OK(mach_port_request_notification(mach_task_self(), port, DESTROYED, 0, once,
+                                             MACH_MSG_TYPE_MOVE_SEND_ONCE, &previous));
+    ASSERT_EQ(MACH_PORT_NULL, previous);
+    ASSERT_OK(mach_port_mod_refs(mach_task_self(), port, MACH_PORT_RIGHT_RECEIVE, -1));
+    ASSERT_EQ(MACH_PORT_TYPE_SEND, kit_type(port));
+    kit_send_plain(port, 3);
+    mach_port_t saved = agent_take_saved(&saver, theirs);
+    for (int i = 0; i < 4; i++) {
+        ASSERT_OK(agent_receive(&saver, saved, PATIENCE, &id));
+        ASSERT_EQ(i, id);
+    }
+    kit_send_plain(port, 4);
+    ASSERT_OK(agent_receive(&saver, saved, PATIENCE, &id));
+    ASSERT_EQ(4, id);
+    agent_destroy(&saver, saved);
+    kit_wait_dead(port);
+    kit_destroy(port);
+    agent_end(&saver);
+}
+
 /* The task goes, its port is saved: that is how a service outlives its server. */
 TEST(S137_owner_exits_and_its_port_lives)
 {

@@ -319,3 +319,38 @@ TEST(S125_task_with_an_array_in_its_queue_is_killed)
 {
     holder_is_killed("does not");
 }
+
+/* Receive rights in an array: the ports move, with what is queued in them. */
+PEER(array_of_ports)
+{
+    enum { COUNT = 300 };
+    struct kit_pair pair;
+    kit_pair_join(&pair);
+    mach_port_t *names = kit_take_array(pair.mine, COUNT, MACH_MSG_TYPE_PORT_RECEIVE);
+    for (int i = 0; i < COUNT; i++) {
+        kit_expect_plain(names[i], i);
+        kit_expect_plain(names[i], i + 1);
+        kit_destroy(names[i]);
+    }
+    kit_free_array(names, COUNT);
+    parent_tell();
+    kit_pair_leave(&pair);
+}
+
+TEST_FOR(S121_array_of_receive_rights, 60)
+{
+    enum { COUNT = 300 };
+    struct kit_pair pair;
+    mach_port_t *names = kit_new_ports(COUNT);
+    kit_pair_start(&pair, "array_of_ports", "");
+    for (int i = 0; i < COUNT; i++)
+        kit_send_plain(names[i], i);
+    ASSERT_OK(kit_send_array(pair.theirs, names, COUNT, MACH_MSG_TYPE_MOVE_RECEIVE));
+    for (int i = 0; i < COUNT; i++)
+        kit_send_plain(names[i], i + 1);
+    peer_hear(&pair.peer);
+    for (int i = 0; i < COUNT; i++)
+        kit_wait_dead(names[i]);
+    kit_drop_ports(names, COUNT);
+    kit_pair_end(&pair);
+}
