@@ -51,6 +51,11 @@ PRINTS = {
         "parent: 100 rights in a message of 44 bytes",
         "child: 100 messages, each at the port of its number",
     ],
+    "pass_receive_right": [
+        "parent: 3 questions answered, giving the service away",
+        "successor: the service is mine",
+        "client: 6 answers, the last by another process",
+    ],
     "pass_send_right": [
         "broker: passing it on",
         "customer: got a right to send to the worker",
