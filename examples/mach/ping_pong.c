@@ -1,5 +1,5 @@
 /*
- * Two processes, each with a port, send a number to and fro.
+ * Two processes, each with a port, send a number back and forth.
  *
  * A port is a queue of messages: one task may receive from it, many may send. The child finds the
  * parent's by name; its first message brings, in the header's local port, a right to send to the

@@ -46,8 +46,7 @@ kern_return_t mach_vm_region(vm_map_read_t target_task, mach_vm_address_t *addre
                              mach_msg_type_number_t *count, mach_port_t *object_name);
 kern_return_t mach_vm_region_recurse(vm_map_read_t target_task, mach_vm_address_t *address,
                                      mach_vm_size_t *size, natural_t *nesting_depth,
-                                     vm_region_recurse_info_t info,
-                                     mach_msg_type_number_t *count);
+                                     vm_region_recurse_info_t info, mach_msg_type_number_t *count);
 
 #ifdef __cplusplus
 }
