@@ -1,8 +1,9 @@
 /* The ways in which out-of-line memory can travel, timed one against the other: where the layer's
  * thresholds come from (VM_COPY_BYTES_MAX in vm/vm_copy.h, OBJECT_MIN in api/mach_vm.c).
  *
- *   cc -O2 -D_GNU_SOURCE -Icsrc/mach -Icsrc/mach/include benchmarks/c/bench_vm_paths.c \
- *      csrc/mach/os/os_m*.c csrc/mach/vm/vm_region.c -pthread -o bench_vm_paths
+ *   cc -O2 -D_GNU_SOURCE -DMACHOOL_VERSION='"0"' -Icsrc/mach -Icsrc/mach/include -pthread \
+ *      benchmarks/c/bench_vm_paths.c $(git ls-files csrc/mach | grep '[.]c$' | grep -v darwin) \
+ *      -o bench_vm_paths
  *   ./bench_vm_paths [KIB]      up to that size, 65536 unless said
  *
  * Each line is one message of that size within one process, in microseconds, median of many: the

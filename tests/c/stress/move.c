@@ -97,6 +97,7 @@ PEER(move_link)
     struct held held;
     kit_pair_join(&pair);
     mach_port_t next = kit_take_right(pair.mine, MACH_MSG_TYPE_PORT_SEND);
+    parent_tell(); /* between tasks no order is promised: only now may the port come */
     take_from(pair.mine, &held);
     take_messages(&held, kit_random(30), 1);
     move_to(next, &held);
@@ -135,6 +136,8 @@ static void along_a_chain(const char *how)
     for (int i = 0; i < LINKS; i++)
         kit_send_right(links[i].theirs, i + 1 < LINKS ? links[i + 1].theirs : home,
                        MACH_MSG_TYPE_COPY_SEND);
+    for (int i = 0; i < LINKS; i++)
+        peer_hear(&links[i].peer);
     start_senders(senders, held.port);
     move_to(links[0].theirs, &held);
     take_from(home, &held);
@@ -175,6 +178,7 @@ PEER(move_mover)
     struct held held;
     kit_pair_join(&pair);
     mach_port_t next = kit_take_right(pair.mine, MACH_MSG_TYPE_PORT_SEND);
+    parent_tell(); /* between tasks no order is promised: only now may the port come */
     for (;;) {
         take_from(pair.mine, &held);
         take_messages(&held, kit_random(10), 1);
@@ -193,6 +197,8 @@ TEST_FOR(port_moves_in_circles, 120)
     for (int i = 0; i < MOVERS; i++)
         kit_send_right(movers[i].theirs, i + 1 < MOVERS ? movers[i + 1].theirs : home,
                        MACH_MSG_TYPE_COPY_SEND);
+    for (int i = 0; i < MOVERS; i++)
+        peer_hear(&movers[i].peer);
     start_senders(senders, held.port);
     for (int round = 0; round < ROUNDS || !is_complete(&held); round++) {
         ASSERT(round < 100 * ROUNDS);
