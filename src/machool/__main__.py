@@ -5,6 +5,7 @@ import importlib
 import sys
 
 COMMANDS = {
+    "bench": ("bench.command", "machool beside other transports on this machine"),
     "config": ("_config", "what a C compiler needs to build against machool"),
     "demo": ("demo", "two processes exchange out-of-line memory"),
     "doctor": ("_doctor", "check this machine and say what to do"),

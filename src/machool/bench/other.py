@@ -1,0 +1,142 @@
+"""The other process of a peer: it makes the consumer and does as it is told over a pipe.
+
+Between turns it sleeps in ``recv``, so that a consumer that spins costs the other peers nothing.
+"""
+
+import contextlib
+import multiprocessing
+import signal
+from multiprocessing.connection import Connection
+from types import FrameType
+from typing import Any
+
+from machool.bench import touch, usage
+from machool.bench.peer import Consumer, Producer
+
+STARTING = 60.0
+
+
+def serve(consumer_class: type[Consumer], far: tuple[Any, ...], control: Connection) -> None:
+    """The other process, whole."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    consumer = consumer_class(*far)
+    control.send("ready")
+    size = 0
+    with contextlib.suppress(EOFError):
+        while True:
+            order, *rest = control.recv()
+            if order == "prepare":
+                size, slots, details = rest
+                consumer.prepare(size, slots, details)
+                control.send("ready")
+            elif order == "take":
+                count, read = rest
+                control.send(_take(consumer, count, size, read))
+            elif order == "hold":
+                _hold(consumer, size, control)
+            else:
+                break
+    consumer.close()
+
+
+def _take(consumer: Consumer, count: int, size: int, read: bool) -> float:
+    """Receive so many messages; the CPU seconds that it took."""
+    look, take = touch.reader(size) if read else touch.glance, consumer.take
+    start = usage.cpu_seconds()
+    for _ in range(count):
+        take(look)
+    return usage.cpu_seconds() - start
+
+
+def _hold(consumer: Consumer, size: int, control: Connection) -> None:
+    """Receive one message, and tell what this process holds while it has it."""
+    read = touch.reader(size)
+
+    def look(buffer: Any) -> int:
+        seen = read(buffer)
+        control.send(usage.pss())
+        control.recv()
+        return seen
+
+    before = usage.pss()
+    consumer.take(look)
+    control.send(before)
+
+
+class Pair:
+    """A producer here, its consumer in a process of its own."""
+
+    def __init__(self, kind: type[Producer]) -> None:
+        self.producer = kind()
+        self.prepared = (-1, 0)
+        self.control, theirs = multiprocessing.Pipe()
+        self.process = multiprocessing.get_context("spawn").Process(
+            target=serve, args=(kind.consumer, self.producer.far(), theirs), daemon=True
+        )
+        self.process.start()
+        theirs.close()
+
+    def meet(self) -> None:
+        """Wait until the consumer exists."""
+        self.answer()
+        self.producer.meet()
+
+    def order(self, *words: Any) -> None:
+        """Tell the other process what to do."""
+        self.control.send(words)
+
+    def answer(self) -> Any:
+        """What it says when it has done so."""
+        return self.control.recv()
+
+    def prepare(self, size: int, slots: int = 1) -> None:
+        """Both sides get ready for messages of that size, of which so many may be under way."""
+        if self.prepared == (size, slots):
+            return
+        self.prepared = size, slots
+        details = self.producer.prepare(size, slots, touch.filler(size))
+        self.order("prepare", size, slots, details)
+        self.answer()
+
+    def close(self) -> None:
+        """End the other process, then this side."""
+        with contextlib.suppress(OSError):
+            self.order("stop")
+        self.process.join(STARTING)
+        self.control.close()
+        self.producer.close()
+
+
+class Pairs:
+    """All pairs of a run. Should one's other process die, the run ends with an error at once,
+    whatever it is waiting for."""
+
+    def __init__(self, kinds: list[type[Producer]]) -> None:
+        self.closing = False
+        self.pairs: dict[type[Producer], Pair] = {}
+        self.former = signal.signal(signal.SIGCHLD, self._child_ended)
+        for kind in kinds:
+            self.pairs[kind] = Pair(kind)
+        for pair in self.pairs.values():
+            pair.meet()
+
+    def _child_ended(self, number: int, frame: FrameType | None) -> None:
+        if self.closing:
+            return
+        for kind, pair in list(self.pairs.items()):
+            if pair.process.exitcode is not None:
+                self.closing = True
+                raise RuntimeError(
+                    f"the other process of {kind.name} ended: {pair.process.exitcode}"
+                )
+
+    def __enter__(self) -> "Pairs":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        failed, self.closing = self.closing, True
+        for pair in self.pairs.values():
+            if failed:
+                pair.process.kill()
+            pair.close()
+        signal.signal(signal.SIGCHLD, self.former)

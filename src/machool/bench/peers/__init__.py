@@ -1,0 +1,29 @@
+"""The transports, one module each. Those whose package is not installed are left out."""
+
+import importlib.util
+
+from machool.bench.peer import Producer
+from machool.bench.peers.kept import KeptSegment, SpinningSegment
+from machool.bench.peers.ours import Machool
+from machool.bench.peers.pipe import Pipe
+from machool.bench.peers.queue import Queue
+from machool.bench.peers.segment import NewSegment
+
+ALL: tuple[type[Producer], ...] = (
+    Machool,
+    KeptSegment,
+    SpinningSegment,
+    NewSegment,
+    Pipe,
+    Queue,
+)
+
+
+def missing(peer: type[Producer]) -> bool:
+    """Whether its package is not installed."""
+    return peer.package is not None and importlib.util.find_spec(peer.package) is None
+
+
+def installed() -> list[type[Producer]]:
+    """The peers that can be measured here."""
+    return [peer for peer in ALL if not missing(peer)]

@@ -1,0 +1,88 @@
+"""machool: up to a page in the message itself, more as out-of-line memory."""
+
+import os
+from typing import Any
+
+import machool
+from machool.bench.peer import Consumer, Look, Producer
+
+INLINE = 4096
+"""The largest ordinary array that goes in the body."""
+WAIT = 120.0
+
+
+def _seen(answer: machool.Message) -> int:
+    return int.from_bytes(answer.body, "little")
+
+
+class MachoolConsumer(Consumer):
+    def __init__(self, name: str) -> None:
+        self.server = machool.Server(name, queue_limit=64)
+
+    def take(self, look: Look) -> None:
+        request = self.server.receive()
+        seen = look(request.ool[0] if request.descriptors else request.body)
+        request.reply(seen.to_bytes(4, "little"))
+
+    def close(self) -> None:
+        self.server.close()
+
+
+class Machool(Producer):
+    name = "machool"
+    ways = ("copy", "built", "again")
+    consumer = MachoolConsumer
+
+    def __init__(self) -> None:
+        self.service = f"com.example.machool.bench.{os.getpid()}.{os.urandom(4).hex()}"
+        self.client: machool.Client
+
+    def far(self) -> tuple[Any, ...]:
+        return (self.service,)
+
+    def meet(self) -> None:
+        self.client = machool.Client(self.service, timeout=WAIT)
+
+    def prepare(self, size: int, slots: int, fill: Any) -> None:
+        self.size, self.fill = size, fill
+        self.kept: machool.Region | None = None
+
+    def _built(self, value: int) -> machool.OOL:
+        region = machool.Region(self.size, zeroed=False)
+        self.fill(region, value)
+        return machool.OOL(region, deallocate=True)
+
+    def _filled_again(self, value: int) -> machool.Region:
+        if self.kept is None:
+            self.kept = machool.Region(self.size)
+        self.fill(self.kept, value)
+        return self.kept
+
+    def send(self, source: Any) -> None:
+        if self.size <= INLINE:
+            self.client.send(source, reply=True)
+        else:
+            self.client.send(ool=source, reply=True)
+
+    def build(self, value: int) -> None:
+        self.client.send(ool=self._built(value), reply=True)
+
+    def build_again(self, value: int) -> None:
+        self.client.send(ool=self._filled_again(value), reply=True)
+
+    def acknowledged(self) -> int:
+        return _seen(self.client.receive())
+
+    def exchange(self, source: Any) -> int:
+        if self.size <= INLINE:
+            return _seen(self.client.request(source))
+        return _seen(self.client.request(ool=source))
+
+    def exchange_built(self, value: int) -> int:
+        return _seen(self.client.request(ool=self._built(value)))
+
+    def exchange_again(self, value: int) -> int:
+        return _seen(self.client.request(ool=self._filled_again(value)))
+
+    def close(self) -> None:
+        self.client.close()
