@@ -51,6 +51,9 @@ def test_reference_is_complete():
         machool.Client,
         machool.Message,
         machool.Port,
+        machool.PortSet,
+        machool.Move,
+        machool.Notification,
     ):
         for name in dir(cls):
             if not name.startswith("_"):

@@ -22,6 +22,11 @@ SAYS = {
         "C server, Python client: Hello, OOL data!",
         "C server, C client: Hello, OOL data!",
     ],
+    "change_of_hands.py": [
+        *[r"customer: answered by the first one"] * 3,
+        *[r"customer: answered by the successor"] * 3,
+        r"proved: .*",
+    ],
     "killed_producer.py": [
         r"producer \d+: ended by SIGKILL",
         r"received b'my last words' and 64 MiB from \d+",

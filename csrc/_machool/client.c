@@ -115,10 +115,9 @@ static bool address(Client *self, struct outgoing *out, mach_port_name_t reply,
                     mach_msg_type_name_t how)
 {
     mach_msg_header_t *header = outgoing_header(out);
-    header->msgh_remote_port = atomic_load(&self->service);
     header->msgh_local_port = reply;
-    header->msgh_bits |= MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, reply ? how : 0);
-    if (header->msgh_remote_port)
+    header->msgh_bits |= MACH_MSGH_BITS(0, reply ? how : 0);
+    if (outgoing_address(out, (PyObject *)self, &self->service, MACH_PORT_RIGHT_SEND))
         return true;
     PyErr_SetString(PyExc_ValueError, "the client is closed");
     return false;
@@ -153,7 +152,7 @@ static PyObject *client_send(PyObject *object, PyTypeObject *defining, PyObject 
         return NULL;
     mach_port_name_t reply = wants ? inbox_of(state, self) : MACH_PORT_NULL;
     bool sent = (reply || !wants) && address(self, out, reply, MACH_MSG_TYPE_MAKE_SEND_ONCE) &&
-                outgoing_send(state, out, milliseconds, NULL);
+                outgoing_send(state, out, milliseconds);
     outgoing_free(out);
     if (!sent)
         return NULL;
@@ -186,6 +185,12 @@ static int receive_answer(Client *self, struct incoming *in, mach_port_name_t re
     }
 }
 
+/* Nobody will answer: the send-once right ended without a message. */
+static bool is_refusal(const struct incoming *in)
+{
+    return in->message->msgh_id == MACH_NOTIFY_SEND_ONCE && notification_is(in);
+}
+
 /* Waits for the one message that answers; the reply port is kept or destroyed. */
 static PyObject *await_answer(struct state *state, Client *self, mach_port_name_t take_reply,
                               bool once, int64_t deadline, bool readonly)
@@ -201,8 +206,8 @@ static PyObject *await_answer(struct state *state, Client *self, mach_port_name_
         return NULL;
     if (r != MACH_MSG_SUCCESS)
         return raise_code(state, r == MACH_SEND_INVALID_DEST ? "request" : "mach_msg", r);
-    if (!incoming_is_notification(&in, MACH_NOTIFY_SEND_ONCE))
-        return message_new(state, &in, readonly);
+    if (!is_refusal(&in))
+        return message_new(state, &in, readonly, NULL);
     incoming_free(&in);
     return raise_code(state, "request", MACH_SEND_INVALID_DEST);
 }
@@ -231,7 +236,7 @@ static PyObject *client_request(PyObject *object, PyTypeObject *defining, PyObje
     bool sent = reply &&
                 address(self, out, reply,
                         once ? MACH_MSG_TYPE_MAKE_SEND_ONCE : MACH_MSG_TYPE_MAKE_SEND) &&
-                outgoing_send(state, out, milliseconds, NULL);
+                outgoing_send(state, out, milliseconds);
     outgoing_free(out);
     if (sent)
         return await_answer(state, self, reply, once, deadline, readonly);
@@ -260,8 +265,8 @@ static PyObject *client_receive(PyObject *object, PyTypeObject *defining, PyObje
         return NULL;
     if (r != MACH_MSG_SUCCESS)
         return raise_code(state, "mach_msg", r);
-    if (!incoming_is_notification(&in, MACH_NOTIFY_SEND_ONCE))
-        return message_new(state, &in, readonly);
+    if (!is_refusal(&in))
+        return message_new(state, &in, readonly, NULL);
     incoming_free(&in);
     return raise_code(state, "receive", MACH_SEND_INVALID_DEST);
 }

@@ -56,9 +56,11 @@ static inline int64_t next_sleep(int64_t left, bool first)
 /* ---- module.c ---------------------------------------------------------------------------- */
 
 struct state {
-    PyTypeObject *region_type, *ool_type, *message_type, *port_type, *server_type, *client_type;
+    PyTypeObject *region_type, *ool_type, *message_type, *notification_type;
+    PyTypeObject *port_type, *move_type, *port_set_type, *server_type, *client_type;
     PyTypeObject *descriptor_type; /* structseq OOLDescriptor */
     PyTypeObject *sender_type;     /* structseq Sender */
+    PyTypeObject *status_type;     /* structseq PortStatus */
     PyObject *errors;              /* machool.errors, imported when first needed */
 };
 
@@ -121,30 +123,35 @@ typedef struct {
 
 extern PyType_Spec ool_spec;
 
-/* ---- send.c ------------------------------------------------------------------------------ */
+/* ---- outgoing.c, send.c ------------------------------------------------------------------ */
 
 /* What a message is made of, as the methods receive it; borrowed references, NULL for absent. */
 struct contents {
     PyObject *body, *ool, *ports, *id;
 };
 
-struct outgoing; /* a message being sent: its buffer, and the exports it holds */
+struct outgoing; /* a message being sent: its buffer, and the exports and rights it holds */
 
 /* Checks everything and lays the message out; nothing is sent or consumed. NULL with an
  * exception: ValueError, TypeError, BufferError, MemoryError. */
 struct outgoing *outgoing_new(struct state *state, const struct contents *contents);
 mach_msg_header_t *outgoing_header(struct outgoing *out);
-/* Sends it to where its header says, with the GIL released, until the deadline of `milliseconds`
- * (-1: for ever). True: sent. False with an exception; then what a failed send hands back has
- * been released, except the right in `keep_remote`, if not NULL, which gets its name. */
-bool outgoing_send(struct state *state, struct outgoing *out, int64_t milliseconds,
-                   mach_port_name_t *keep_remote);
+/* Whereto: a right of that kind whose name is at `at`, within the owner. False if there is none. */
+bool outgoing_address(struct outgoing *out, PyObject *owner, _Atomic mach_port_name_t *at,
+                      mach_port_right_t kind);
+/* Where answers go: a Port (a receive right makes a send-once right), a Move, or None. False with
+ * an exception. */
+bool outgoing_reply_to(struct state *state, struct outgoing *out, PyObject *port);
+/* Sends it, with the GIL released, until the deadline of `milliseconds` (-1: for ever). True: sent.
+ * False with an exception; then what a failed send hands back is its owner's again, or has been
+ * released. */
+bool outgoing_send(struct state *state, struct outgoing *out, int64_t milliseconds);
 void outgoing_free(struct outgoing *take_out);
 
 /* ---- receive.c --------------------------------------------------------------------------- */
 
 struct incoming {
-    mach_msg_header_t *message; /* malloc'ed; with its audit trailer */
+    mach_msg_header_t *message; /* malloc'ed; with its context trailer */
     mach_msg_size_t size;       /* of the buffer */
 };
 
@@ -153,25 +160,43 @@ struct incoming {
 int incoming_receive(struct incoming *in, mach_port_name_t name, int64_t milliseconds);
 /* Releases what the message still carries, and the buffer. */
 void incoming_free(struct incoming *in);
-const mach_msg_audit_trailer_t *incoming_trailer(const struct incoming *in);
-/* A notification of the kernel's, with that id: nobody else can forge its trailer. */
-bool incoming_is_notification(const struct incoming *in, mach_msg_id_t id);
+const mach_msg_context_trailer_t *incoming_trailer(const struct incoming *in);
+/* Whether the kernel sent it: nobody else can forge its trailer. */
+bool incoming_is_kernels(const struct incoming *in);
 
 /* ---- message.c --------------------------------------------------------------------------- */
 
 typedef struct {
     PyObject_HEAD
     PyObject *body, *ool, *descriptors, *ports, *sender;
+    PyObject *port; /* what it was received from; None: a Server, a Client */
     PyObject *weakrefs;
     int id;
     unsigned seqno;
+    unsigned long long context;
     mach_msg_type_name_t reply_type;     /* 0: none (left) */
     _Atomic mach_port_name_t reply_port; /* owned */
 } Message;
 
 extern PyType_Spec message_spec;
-/* A Message out of what was received; consumes it. NULL with an exception. */
-PyObject *message_new(struct state *state, struct incoming *in, bool readonly);
+/* A Message, or a Notification, out of what was received from `port` (NULL: not told); consumes
+ * it. NULL with an exception. */
+PyObject *message_new(struct state *state, struct incoming *in, bool readonly, PyObject *port);
+
+/* ---- notification.c ---------------------------------------------------------------------- */
+
+typedef struct {
+    Message message;
+    mach_port_name_t name;
+    unsigned count;
+} Notification;
+
+extern PyType_Spec notification_spec;
+bool notification_is(const struct incoming *in);
+/* Adds what a notification has beside a message. False with an exception. */
+bool notification_fill(struct state *state, Notification *self, const mach_msg_header_t *message);
+PyObject *port_request_notification(PyObject *object, PyTypeObject *defining, PyObject *const *args,
+                                    Py_ssize_t nargs, PyObject *kwnames);
 
 /* ---- port.c ------------------------------------------------------------------------------ */
 
@@ -185,19 +210,50 @@ typedef struct {
 extern PyType_Spec port_spec;
 /* A Port that owns one right; takes it in any case. NULL with an exception. */
 PyObject *port_adopt(struct state *state, mach_port_name_t take_name, mach_port_right_t right);
+/* The name of a Port, or 0 with ValueError: it is closed. */
+mach_port_name_t port_name(PyObject *object);
 /* Gives back one right of that kind. */
 void right_release(mach_port_name_t take_name, mach_port_right_t right);
-/* Receives on a name until a deadline; shared by Port, Server and Client. NULL with an
- * exception: TimedOut, ValueError when the right is gone. */
-PyObject *receive_message(struct state *state, mach_port_name_t name, int64_t milliseconds,
-                          bool readonly);
+/* The exception for a receive that failed: -1 has one already; `closed` is the text of a
+ * ValueError for a right that is gone. Always NULL. */
+PyObject *receive_failed(struct state *state, int result, const char *closed);
 /* machool_port_fd as a Python int, or OSError. */
 PyObject *fileno_of(mach_port_name_t name);
+
+/* ---- port_status.c ----------------------------------------------------------------------- */
+
+PyObject *port_get_status(PyObject *object, void *closure);
+PyObject *port_get_refs(PyObject *object, void *closure);
+PyObject *port_get_dead(PyObject *object, void *closure);
+PyObject *port_get_queue_limit(PyObject *object, void *closure);
+int port_set_queue_limit(PyObject *object, PyObject *value, void *closure);
+PyObject *port_get_context(PyObject *object, void *closure);
+int port_set_context(PyObject *object, PyObject *value, void *closure);
+/* Sets the queue limit of a receive right to a Python int. False with an exception. */
+bool port_limit(struct state *state, mach_port_name_t name, PyObject *value);
+
+/* ---- move.c, port_set.c ------------------------------------------------------------------ */
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *port;
+} Move;
+
+extern PyType_Spec move_spec;
+extern PyType_Spec port_set_spec;
+
+/* ---- space.c ----------------------------------------------------------------------------- */
+
+PyObject *space_names(PyObject *module, PyObject *ignored);
 
 /* ---- server.c, client.c ------------------------------------------------------------------ */
 
 extern PyType_Spec server_spec;
 extern PyType_Spec client_spec;
+/* The name of a Server's receive right; 0: closed. */
+mach_port_name_t server_port(PyObject *server);
+/* Whether a message that came to a server is one that ends a receive(). */
+bool server_is_stop(const struct incoming *in);
 
 /* ---- constants.c ------------------------------------------------------------------------- */
 

@@ -27,27 +27,38 @@ static bool take_part(struct state *state, mach_msg_ool_descriptor_t *descriptor
     return *ret_view != NULL;
 }
 
-/* Takes one right out of the received message: a Port, or None for a null right. */
-static bool take_port(struct state *state, mach_msg_port_descriptor_t *descriptor,
-                      PyObject **ret_port)
-{
-    mach_port_name_t name = descriptor->name;
-    mach_port_right_t right = name == MACH_PORT_DEAD ? MACH_PORT_RIGHT_DEAD_NAME
-                              : descriptor->disposition == MACH_MSG_TYPE_PORT_SEND_ONCE
-                                  ? MACH_PORT_RIGHT_SEND_ONCE
-                              : descriptor->disposition == MACH_MSG_TYPE_PORT_RECEIVE
-                                  ? MACH_PORT_RIGHT_RECEIVE
-                                  : MACH_PORT_RIGHT_SEND;
-    descriptor->name = MACH_PORT_NULL; /* the Port's from here on */
-    *ret_port = name == MACH_PORT_NULL ? Py_NewRef(Py_None) : port_adopt(state, name, right);
-    return *ret_port != NULL;
-}
-
 static bool append(PyObject *list, PyObject *take_item)
 {
     bool ok = take_item && PyList_Append(list, take_item) == 0;
     Py_XDECREF(take_item);
     return ok;
+}
+
+/* Takes one right out of the received message, and appends a Port, or None for a null right. */
+static bool take_port(struct state *state, mach_port_name_t *take_name, unsigned how,
+                      PyObject *list)
+{
+    mach_port_name_t name = *take_name;
+    mach_port_right_t right = name == MACH_PORT_DEAD                ? MACH_PORT_RIGHT_DEAD_NAME
+                              : how == MACH_MSG_TYPE_PORT_SEND_ONCE ? MACH_PORT_RIGHT_SEND_ONCE
+                              : how == MACH_MSG_TYPE_PORT_RECEIVE   ? MACH_PORT_RIGHT_RECEIVE
+                                                                    : MACH_PORT_RIGHT_SEND;
+    *take_name = MACH_PORT_NULL; /* the Port's from here on */
+    return append(list,
+                  name == MACH_PORT_NULL ? Py_NewRef(Py_None) : port_adopt(state, name, right));
+}
+
+/* Takes the rights of an array; its memory goes with the message. */
+static bool take_array(struct state *state, const char *at, PyObject *list)
+{
+    mach_msg_ool_ports_descriptor_t array;
+    memcpy(&array, at, sizeof array);
+    mach_port_name_t *names = array.address;
+    for (mach_msg_size_t i = 0; i < array.count; i++) {
+        if (!take_port(state, &names[i], array.disposition, list))
+            return false;
+    }
+    return true;
 }
 
 struct lists {
@@ -62,16 +73,17 @@ static bool take_descriptor(struct state *state, char *at, bool readonly, struct
     memcpy(&type, at, sizeof type);
     if (type.type == MACH_MSG_PORT_DESCRIPTOR) {
         mach_msg_port_descriptor_t descriptor;
-        PyObject *port = NULL;
         memcpy(&descriptor, at, sizeof descriptor);
-        bool ok = take_port(state, &descriptor, &port) && append(lists->ports, port);
+        bool ok = take_port(state, &descriptor.name, descriptor.disposition, lists->ports);
         memcpy(at, &descriptor, sizeof descriptor);
         *ret_size = sizeof descriptor;
         return ok;
     }
     *ret_size = sizeof(mach_msg_ool_descriptor_t);
+    if (type.type == MACH_MSG_OOL_PORTS_DESCRIPTOR)
+        return take_array(state, at, lists->ports);
     if (type.type != MACH_MSG_OOL_DESCRIPTOR && type.type != MACH_MSG_OOL_VOLATILE_DESCRIPTOR)
-        return true; /* arrays of rights and guarded rights stay in the message and go with it */
+        return true; /* a guarded right stays in the message and goes with it */
     mach_msg_ool_descriptor_t descriptor;
     PyObject *view = NULL, *description = NULL;
     memcpy(&descriptor, at, sizeof descriptor);
@@ -102,7 +114,7 @@ static const char *take_descriptors(struct state *state, mach_msg_header_t *mess
 
 static PyObject *sender_of(struct state *state, const struct incoming *in)
 {
-    const mach_msg_audit_trailer_t *trailer = incoming_trailer(in);
+    const mach_msg_context_trailer_t *trailer = incoming_trailer(in);
     PyObject *sender = PyStructSequence_New(state->sender_type);
     if (!sender)
         return NULL;
@@ -145,18 +157,25 @@ static bool fill(struct state *state, Message *self, struct incoming *in, bool r
         return false;
     self->id = message->msgh_id;
     self->seqno = incoming_trailer(in)->msgh_seqno;
+    self->context = incoming_trailer(in)->msgh_context;
     self->reply_type = MACH_MSGH_BITS_REMOTE(message->msgh_bits);
     atomic_store(&self->reply_port, message->msgh_remote_port);
     message->msgh_remote_port = MACH_PORT_NULL; /* ours from here on */
     return true;
 }
 
-PyObject *message_new(struct state *state, struct incoming *in, bool readonly)
+PyObject *message_new(struct state *state, struct incoming *in, bool readonly, PyObject *port)
 {
-    allocfunc alloc = (allocfunc)PyType_GetSlot(state->message_type, Py_tp_alloc);
-    Message *self = (Message *)alloc(state->message_type, 0);
-    if (self && !fill(state, self, in, readonly))
-        Py_CLEAR(self);
+    bool system = notification_is(in);
+    PyTypeObject *type = system ? state->notification_type : state->message_type;
+    allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+    Message *self = (Message *)alloc(type, 0);
+    if (self) {
+        self->port = Py_NewRef(port ? port : Py_None);
+        if (!fill(state, self, in, readonly) ||
+            (system && !notification_fill(state, (Notification *)self, in->message)))
+            Py_CLEAR(self);
+    }
     incoming_free(in);
     return (PyObject *)self;
 }
@@ -177,6 +196,7 @@ static int message_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(self->descriptors);
     Py_VISIT(self->ports);
     Py_VISIT(self->sender);
+    Py_VISIT(self->port);
     return 0;
 }
 
@@ -188,6 +208,7 @@ static int message_clear(PyObject *object)
     Py_CLEAR(self->descriptors);
     Py_CLEAR(self->ports);
     Py_CLEAR(self->sender);
+    Py_CLEAR(self->port);
     return 0;
 }
 
@@ -214,33 +235,23 @@ static bool asker_gone(mach_port_name_t name)
            type & MACH_PORT_TYPE_DEAD_NAME;
 }
 
-/* A send right can be replied to again and again; a send-once right is used up. If the send
- * fails the right comes back, possibly under another name. */
+/* A send right can be replied to again and again; a send-once right is used up. */
 static bool send_reply(struct state *state, Message *self, struct outgoing *out,
                        int64_t milliseconds)
 {
     bool once = self->reply_type == MACH_MSG_TYPE_PORT_SEND_ONCE;
-    mach_port_name_t name = once ? atomic_exchange(&self->reply_port, MACH_PORT_NULL)
-                                 : atomic_load(&self->reply_port);
-    if (name == MACH_PORT_NULL) {
-        PyErr_SetString(PyExc_ValueError, "the message asks for no reply, or has been answered");
-        return false;
-    }
-    if (asker_gone(name)) {
-        atomic_store(&self->reply_port, MACH_PORT_NULL);
-        (void)mach_port_deallocate(mach_task_self(), name);
+    mach_port_name_t name = atomic_load(&self->reply_port);
+    if (name && asker_gone(name)) {
+        release_reply(self);
         raise_code(state, "mach_msg", MACH_SEND_INVALID_DEST);
         return false;
     }
-    mach_msg_header_t *header = outgoing_header(out);
-    mach_port_name_t back = MACH_PORT_NULL;
-    header->msgh_remote_port = name;
-    header->msgh_bits |= once ? MACH_MSG_TYPE_MOVE_SEND_ONCE
-                              : (mach_msg_bits_t)MACH_MSG_TYPE_COPY_SEND;
-    bool sent = outgoing_send(state, out, milliseconds, once ? &back : NULL);
-    if (!sent && once)
-        atomic_store(&self->reply_port, back);
-    return sent;
+    if (!outgoing_address(out, (PyObject *)self, &self->reply_port,
+                          once ? MACH_PORT_RIGHT_SEND_ONCE : MACH_PORT_RIGHT_SEND)) {
+        PyErr_SetString(PyExc_ValueError, "the message asks for no reply, or has been answered");
+        return false;
+    }
+    return outgoing_send(state, out, milliseconds);
 }
 
 static PyObject *message_reply(PyObject *object, PyTypeObject *defining, PyObject *const *args,
@@ -297,6 +308,10 @@ static PyMemberDef message_members[] = {
     {"id", T_INT, offsetof(Message, id), READONLY, "The sender's number for it, 32 bits."},
     {"seqno", T_UINT, offsetof(Message, seqno), READONLY,
      "Its place among the messages received from this port, from 0."},
+    {"context", T_ULONGLONG, offsetof(Message, context), READONLY,
+     "The context of the port it was received from, as the trailer has it."},
+    {"port", T_OBJECT_EX, offsetof(Message, port), READONLY,
+     "The Port it was received from, or the member of a PortSet; None from a Server or Client."},
     {"body", T_OBJECT_EX, offsetof(Message, body), READONLY, "The inline part, bytes."},
     {"ool", T_OBJECT_EX, offsetof(Message, ool), READONLY,
      "Tuple of memoryviews over the received pages: private, writable unless asked otherwise."},
@@ -324,6 +339,6 @@ PyType_Spec message_spec = {
     .name = "machool._machool.Message",
     .basicsize = sizeof(Message),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE |
-             Py_TPFLAGS_DISALLOW_INSTANTIATION,
+             Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_BASETYPE,
     .slots = message_slots,
 };

@@ -29,6 +29,9 @@ static PyMethodDef methods[] = {
      "stats($module, /)\n--\n\n"
      "Counters of this process: messages, bytes by the way they travelled, regions, channels,\n"
      "names. What the system does not tell is 0."},
+    {"names", space_names, METH_NOARGS,
+     "names($module, /)\n--\n\n"
+     "The names in this task's space: a dict of name to MACH_PORT_TYPE_ bits."},
     {NULL, NULL, 0, NULL}};
 
 static PyModuleDef_Slot slots_3_11[] = {{Py_mod_exec, module_exec}, {0, NULL}};
@@ -89,10 +92,26 @@ static PyStructSequence_Field sender_fields[] = {
 static PyStructSequence_Desc sender_desc = {
     "machool._machool.Sender", "Who sent a message, as the kernel vouches.", sender_fields, 3};
 
+static PyStructSequence_Field status_fields[] = {
+    {"seqno", "number of the next message received"},
+    {"mscount", "send rights made so far"},
+    {"qlimit", "queue limit"},
+    {"msgcount", "messages queued"},
+    {"sorights", "send-once rights that exist"},
+    {"srights", "whether any send right exists"},
+    {"pdrequest", "whether a PORT_DESTROYED notification is asked for"},
+    {"nsrequest", "whether a NO_SENDERS notification is asked for"},
+    {"flags", "MACH_PORT_STATUS_FLAG_ bits"},
+    {NULL, NULL}};
+static PyStructSequence_Desc status_desc = {"machool._machool.PortStatus",
+                                            "What a receive right tells of its port (S140).",
+                                            status_fields, 9};
+
 /* Makes a heap type and adds it under the last part of its name. */
-static bool add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **ret_type)
+static bool add_type(PyObject *module, PyType_Spec *spec, PyTypeObject *base,
+                     PyTypeObject **ret_type)
 {
-    *ret_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, NULL);
+    *ret_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, (PyObject *)base);
     return *ret_type && PyModule_AddType(module, *ret_type) == 0;
 }
 
@@ -105,12 +124,17 @@ static bool add_sequence(PyObject *module, PyStructSequence_Desc *desc, PyTypeOb
 static int module_exec(PyObject *module)
 {
     struct state *state = PyModule_GetState(module);
-    bool ok = add_type(module, &region_spec, &state->region_type) &&
-              add_type(module, &ool_spec, &state->ool_type) &&
-              add_type(module, &message_spec, &state->message_type) &&
-              add_type(module, &port_spec, &state->port_type) &&
-              add_type(module, &server_spec, &state->server_type) &&
-              add_type(module, &client_spec, &state->client_type) &&
+    bool ok = add_type(module, &region_spec, NULL, &state->region_type) &&
+              add_type(module, &ool_spec, NULL, &state->ool_type) &&
+              add_type(module, &message_spec, NULL, &state->message_type) &&
+              add_type(module, &notification_spec, state->message_type,
+                       &state->notification_type) &&
+              add_type(module, &port_spec, NULL, &state->port_type) &&
+              add_type(module, &move_spec, NULL, &state->move_type) &&
+              add_type(module, &port_set_spec, NULL, &state->port_set_type) &&
+              add_type(module, &server_spec, NULL, &state->server_type) &&
+              add_type(module, &client_spec, NULL, &state->client_type) &&
+              add_sequence(module, &status_desc, &state->status_type) &&
               add_sequence(module, &descriptor_desc, &state->descriptor_type) &&
               add_sequence(module, &sender_desc, &state->sender_type) &&
               constants_add(module) == 0 &&
@@ -125,11 +149,15 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->region_type);
     Py_VISIT(state->ool_type);
     Py_VISIT(state->message_type);
+    Py_VISIT(state->notification_type);
     Py_VISIT(state->port_type);
+    Py_VISIT(state->move_type);
+    Py_VISIT(state->port_set_type);
     Py_VISIT(state->server_type);
     Py_VISIT(state->client_type);
     Py_VISIT(state->descriptor_type);
     Py_VISIT(state->sender_type);
+    Py_VISIT(state->status_type);
     Py_VISIT(state->errors);
     return 0;
 }
@@ -140,11 +168,15 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->region_type);
     Py_CLEAR(state->ool_type);
     Py_CLEAR(state->message_type);
+    Py_CLEAR(state->notification_type);
     Py_CLEAR(state->port_type);
+    Py_CLEAR(state->move_type);
+    Py_CLEAR(state->port_set_type);
     Py_CLEAR(state->server_type);
     Py_CLEAR(state->client_type);
     Py_CLEAR(state->descriptor_type);
     Py_CLEAR(state->sender_type);
+    Py_CLEAR(state->status_type);
     Py_CLEAR(state->errors);
     return 0;
 }

@@ -26,17 +26,13 @@ PyObject *port_adopt(struct state *state, mach_port_name_t take_name, mach_port_
     return (PyObject *)self;
 }
 
-PyObject *receive_message(struct state *state, mach_port_name_t name, int64_t milliseconds,
-                          bool readonly)
+PyObject *receive_failed(struct state *state, int result, const char *closed)
 {
-    struct incoming in;
-    int r = incoming_receive(&in, name, milliseconds);
-    if (r == MACH_MSG_SUCCESS)
-        return message_new(state, &in, readonly);
-    if (r == MACH_RCV_INVALID_NAME || r == MACH_RCV_PORT_CHANGED || r == MACH_RCV_PORT_DIED)
-        PyErr_SetString(PyExc_ValueError, "the receive right is closed");
-    else if (r != -1)
-        raise_code(state, "mach_msg", r);
+    if (result == MACH_RCV_INVALID_NAME || result == MACH_RCV_PORT_CHANGED ||
+        result == MACH_RCV_PORT_DIED)
+        PyErr_SetString(PyExc_ValueError, closed);
+    else if (result != -1)
+        raise_code(state, "mach_msg", result);
     return NULL;
 }
 
@@ -46,8 +42,7 @@ PyObject *fileno_of(mach_port_name_t name)
     return fd < 0 ? PyErr_SetFromErrno(PyExc_OSError) : PyLong_FromLong(fd);
 }
 
-/* The name, or 0 with ValueError. */
-static mach_port_name_t open_name(PyObject *object)
+mach_port_name_t port_name(PyObject *object)
 {
     mach_port_name_t name = atomic_load(&((Port *)object)->name);
     if (name == MACH_PORT_NULL)
@@ -81,41 +76,94 @@ static int port_traverse(PyObject *object, visitproc visit, void *arg)
     return 0;
 }
 
-static PyObject *port_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+/* A new right of that kind. NULL with an exception. */
+static PyObject *allocate(struct state *state, mach_port_right_t right)
 {
-    static const char *names[] = {NULL};
     mach_port_name_t name;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, ":Port", (char **)(uintptr_t)names))
-        return NULL;
-    struct state *state = state_of(type);
-    if (!state)
-        return NULL;
-    kern_return_t kr = mach_port_allocate(mach_task_self(), MACH_PORT_RIGHT_RECEIVE, &name);
+    kern_return_t kr = mach_port_allocate(mach_task_self(), right, &name);
     if (kr != KERN_SUCCESS)
         return raise_code(state, "mach_port_allocate", kr);
-    return port_adopt(state, name, MACH_PORT_RIGHT_RECEIVE);
+    return port_adopt(state, name, right);
 }
 
-/* A further right made from this one's receive right, or a copy of a send right. */
-static PyObject *port_make_send(PyObject *object, PyTypeObject *defining,
-                                PyObject *const *Py_UNUSED(args), Py_ssize_t nargs,
-                                PyObject *kwnames)
+static PyObject *port_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    Port *self = (Port *)object;
-    struct state *state = PyType_GetModuleState(defining);
-    mach_port_name_t name = open_name(object);
-    if (nargs || (kwnames && PyTuple_Size(kwnames))) {
-        PyErr_SetString(PyExc_TypeError, "make_send() takes no arguments");
+    static const char *names[] = {"queue_limit", NULL};
+    PyObject *limit = Py_None;
+    struct state *state = state_of(type);
+    if (!state ||
+        !PyArg_ParseTupleAndKeywords(args, kwargs, "|$O:Port", (char **)(uintptr_t)names, &limit))
+        return NULL;
+    PyObject *self = allocate(state, MACH_PORT_RIGHT_RECEIVE);
+    if (self && limit != Py_None && !port_limit(state, port_name(self), limit))
+        Py_CLEAR(self);
+    return self;
+}
+
+static PyObject *port_allocate(PyObject *type, PyObject *args)
+{
+    unsigned long right = MACH_PORT_RIGHT_RECEIVE;
+    struct state *state = state_of((PyTypeObject *)type);
+    if (!state || !PyArg_ParseTuple(args, "|k:allocate", &right))
+        return NULL;
+    if (right != MACH_PORT_RIGHT_RECEIVE && right != MACH_PORT_RIGHT_DEAD_NAME) {
+        PyErr_SetString(PyExc_ValueError, "only receive rights and dead names can be allocated; "
+                                          "PortSet() makes a port set");
         return NULL;
     }
+    return allocate(state, (mach_port_right_t)right);
+}
+
+/* A send right made of this one's receive right. */
+static PyObject *port_make_send(PyObject *object, PyObject *Py_UNUSED(ignored))
+{
+    struct state *state = state_of(Py_TYPE(object));
+    mach_port_name_t name = state ? port_name(object) : MACH_PORT_NULL;
     if (!name)
         return NULL;
-    mach_msg_type_name_t how = self->right == MACH_PORT_RIGHT_RECEIVE ? MACH_MSG_TYPE_MAKE_SEND
-                                                                      : MACH_MSG_TYPE_COPY_SEND;
-    kern_return_t kr = mach_port_insert_right(mach_task_self(), name, name, how);
+    kern_return_t kr = KERN_INVALID_RIGHT; /* another Port may hold a receive right of the name */
+    if (((Port *)object)->right == MACH_PORT_RIGHT_RECEIVE)
+        kr = mach_port_insert_right(mach_task_self(), name, name, MACH_MSG_TYPE_MAKE_SEND);
     if (kr != KERN_SUCCESS)
         return raise_code(state, "mach_port_insert_right", kr);
     return port_adopt(state, name, MACH_PORT_RIGHT_SEND);
+}
+
+static PyObject *port_make_send_once(PyObject *object, PyObject *Py_UNUSED(ignored))
+{
+    struct state *state = state_of(Py_TYPE(object));
+    mach_port_name_t name = state ? port_name(object) : MACH_PORT_NULL;
+    mach_port_t made;
+    mach_msg_type_name_t kind;
+    if (!name)
+        return NULL;
+    kern_return_t kr = KERN_INVALID_RIGHT;
+    if (((Port *)object)->right == MACH_PORT_RIGHT_RECEIVE)
+        kr = mach_port_extract_right(mach_task_self(), name, MACH_MSG_TYPE_MAKE_SEND_ONCE, &made,
+                                     &kind);
+    if (kr != KERN_SUCCESS)
+        return raise_code(state, "mach_port_extract_right", kr);
+    return port_adopt(state, made, MACH_PORT_RIGHT_SEND_ONCE);
+}
+
+/* One reference more of the same name. A send right may have died: then it is a dead name. */
+static PyObject *port_copy(PyObject *object, PyObject *Py_UNUSED(ignored))
+{
+    struct state *state = state_of(Py_TYPE(object));
+    mach_port_name_t name = state ? port_name(object) : MACH_PORT_NULL;
+    mach_port_right_t right = ((Port *)object)->right;
+    kern_return_t kr = KERN_INVALID_RIGHT;
+    if (!name)
+        return NULL;
+    if (right == MACH_PORT_RIGHT_SEND)
+        kr = mach_port_mod_refs(mach_task_self(), name, right, 1);
+    if (kr == KERN_INVALID_RIGHT &&
+        (right == MACH_PORT_RIGHT_SEND || right == MACH_PORT_RIGHT_DEAD_NAME)) {
+        right = MACH_PORT_RIGHT_DEAD_NAME;
+        kr = mach_port_mod_refs(mach_task_self(), name, right, 1);
+    }
+    return kr == KERN_SUCCESS ? port_adopt(state, name, right)
+                              : raise_code(state, "mach_port_mod_refs", kr);
 }
 
 static PyObject *port_send(PyObject *object, PyTypeObject *defining, PyObject *const *args,
@@ -129,33 +177,16 @@ static PyObject *port_send(PyObject *object, PyTypeObject *defining, PyObject *c
     if (!arguments("send", names, 6, 1, args, nargs, kwnames, values) ||
         !timeout_argument(values[4], &milliseconds))
         return NULL;
-    if (values[5] && values[5] != Py_None &&
-        (!Py_IS_TYPE(values[5], state->port_type) ||
-         ((Port *)values[5])->right != MACH_PORT_RIGHT_RECEIVE)) {
-        PyErr_SetString(PyExc_TypeError, "reply must be a Port with a receive right");
-        return NULL;
-    }
     const struct contents contents = {
         .body = values[0], .ool = values[1], .ports = values[2], .id = values[3]};
-    struct outgoing *out = open_name(object) ? outgoing_new(state, &contents) : NULL;
+    struct outgoing *out = port_name(object) ? outgoing_new(state, &contents) : NULL;
     if (!out)
         return NULL;
-    bool once = self->right == MACH_PORT_RIGHT_SEND_ONCE;
-    mach_msg_header_t *header = outgoing_header(out);
-    mach_port_name_t back = MACH_PORT_NULL;
-    header->msgh_remote_port = once ? atomic_exchange(&self->name, MACH_PORT_NULL)
-                                    : atomic_load(&self->name);
-    header->msgh_bits |= once ? MACH_MSG_TYPE_MOVE_SEND_ONCE
-                         : self->right == MACH_PORT_RIGHT_RECEIVE
-                             ? (mach_msg_bits_t)MACH_MSG_TYPE_MAKE_SEND
-                             : (mach_msg_bits_t)MACH_MSG_TYPE_COPY_SEND;
-    if (values[5] && values[5] != Py_None) {
-        header->msgh_local_port = atomic_load(&((Port *)values[5])->name);
-        header->msgh_bits |= MACH_MSGH_BITS(0, MACH_MSG_TYPE_MAKE_SEND_ONCE);
-    }
-    bool sent = outgoing_send(state, out, milliseconds, once ? &back : NULL);
-    if (!sent && once)
-        atomic_store(&self->name, back);
+    bool sent = false;
+    if (!outgoing_address(out, object, &self->name, self->right))
+        PyErr_SetString(PyExc_ValueError, "the port is closed"); /* by another thread */
+    else if (!values[5] || outgoing_reply_to(state, out, values[5]))
+        sent = outgoing_send(state, out, milliseconds);
     outgoing_free(out);
     if (!sent)
         return NULL;
@@ -168,20 +199,33 @@ static PyObject *port_receive(PyObject *object, PyTypeObject *defining, PyObject
     static const char *const names[] = {"timeout", "readonly"};
     PyObject *values[2];
     int64_t milliseconds;
-    mach_port_name_t name = open_name(object);
+    struct incoming in;
+    struct state *state = PyType_GetModuleState(defining);
+    mach_port_name_t name = port_name(object);
     if (!name || !arguments("receive", names, 2, 1, args, nargs, kwnames, values) ||
         !timeout_argument(values[0], &milliseconds))
         return NULL;
     int readonly = values[1] ? PyObject_IsTrue(values[1]) : 0;
     if (readonly < 0)
         return NULL;
-    return receive_message(PyType_GetModuleState(defining), name, milliseconds, readonly);
+    int r = incoming_receive(&in, name, milliseconds);
+    if (r != MACH_MSG_SUCCESS)
+        return receive_failed(state, r, "the receive right is closed");
+    return message_new(state, &in, readonly, object);
 }
 
 static PyObject *port_fileno(PyObject *object, PyObject *Py_UNUSED(ignored))
 {
-    mach_port_name_t name = open_name(object);
+    mach_port_name_t name = port_name(object);
     return name ? fileno_of(name) : NULL;
+}
+
+static PyObject *port_on_death(PyObject *object, PyObject *callback)
+{
+    PyObject *deaths = PyImport_ImportModule("machool.deaths");
+    PyObject *watch = deaths ? PyObject_CallMethod(deaths, "watch", "OO", object, callback) : NULL;
+    Py_XDECREF(deaths);
+    return watch;
 }
 
 static PyObject *port_enter(PyObject *self, PyObject *Py_UNUSED(ignored))
@@ -205,18 +249,6 @@ static PyObject *port_get_right(PyObject *object, void *Py_UNUSED(closure))
     return PyUnicode_FromString(words[((Port *)object)->right]);
 }
 
-static PyObject *port_get_dead(PyObject *object, void *Py_UNUSED(closure))
-{
-    Port *self = (Port *)object;
-    mach_port_name_t name = atomic_load(&self->name);
-    mach_port_type_t type = 0;
-    if (self->right == MACH_PORT_RIGHT_DEAD_NAME || name == MACH_PORT_DEAD)
-        Py_RETURN_TRUE;
-    if (name)
-        (void)mach_port_type(mach_task_self(), name, &type);
-    return PyBool_FromLong((type & MACH_PORT_TYPE_DEAD_NAME) != 0);
-}
-
 static PyObject *port_repr(PyObject *object)
 {
     static const char *const words[] = {"send", "receive", "send-once", "port-set", "dead-name"};
@@ -229,15 +261,37 @@ static PyObject *port_repr(PyObject *object)
 #define METHOD(f) ((PyCFunction)(void (*)(void))(f))
 
 static PyMethodDef port_methods[] = {
-    {"make_send", METHOD(port_make_send), FASTCALL,
-     "make_send($self, /)\n--\n\nA Port with a further send right to the same port."},
+    {"allocate", port_allocate, METH_VARARGS | METH_CLASS,
+     "allocate($type, right=Right.RECEIVE, /)\n--\n\n"
+     "A new right: a port's receive right, as Port() gives, or a dead name of its own."},
+    {"make_send", port_make_send, METH_NOARGS,
+     "make_send($self, /)\n--\n\n"
+     "A Port with a send right, made of this receive right. Raises MachError if it is none."},
+    {"make_send_once", port_make_send_once, METH_NOARGS,
+     "make_send_once($self, /)\n--\n\n"
+     "A Port with a send-once right, made of this receive right: one message can be sent by it,\n"
+     "and a Notification comes here if it ends without one. Raises MachError if it is none."},
+    {"copy", port_copy, METH_NOARGS,
+     "copy($self, /)\n--\n\n"
+     "A further Port for this send right or dead name. Raises MachError for other rights."},
     {"send", METHOD(port_send), FASTCALL,
      "send($self, /, body=b'', *, ool=(), ports=(), id=0, timeout=None, reply=None)\n--\n\n"
-     "Sends one message; waits while the queue is full. `reply` is a Port with a receive right,\n"
-     "to which the receiver gets a send-once right. Raises PeerDied, TimedOut, InvalidMemory."},
+     "Sends one message; waits while the queue is full. `reply` is where the receiver is to\n"
+     "answer: a receive right gives it a send-once right, a send right is copied, a Move or a\n"
+     "send-once right goes. Raises PeerDied, TimedOut, InvalidMemory."},
     {"receive", METHOD(port_receive), FASTCALL,
      "receive($self, /, timeout=None, *, readonly=False)\n--\n\n"
      "The next message. Raises TimedOut, and ValueError if this is no receive right."},
+    {"request_notification", METHOD(port_request_notification), FASTCALL,
+     "request_notification($self, kind, notify, /, *, sync=0)\n--\n\n"
+     "Asks the system for a Notification of that NotificationKind, to be sent to `notify`: a\n"
+     "Port whose receive right gives a send-once right, or a send-once right, which goes; None\n"
+     "withdraws the request. Returns the request's earlier send-once right, or None. `sync`:\n"
+     "for NO_SENDERS the make-send count before which it does not fire."},
+    {"on_death", port_on_death, METH_O,
+     "on_death($self, callback, /)\n--\n\n"
+     "Calls callback(port) once, in a thread of its own, when the port behind the right has\n"
+     "died. Returns a DeathWatch, whose cancel() withdraws it."},
     {"fileno", port_fileno, METH_NOARGS,
      "fileno($self, /)\n--\n\nA descriptor that polls readable while a message may be waiting."},
     {"close", port_close, METH_NOARGS,
@@ -250,6 +304,13 @@ static PyGetSetDef port_getset[] = {
     {"name", port_get_name, NULL, "The Mach name in this task; 0 once closed.", NULL},
     {"right", port_get_right, NULL, "'receive', 'send', 'send-once' or 'dead-name'.", NULL},
     {"dead", port_get_dead, NULL, "Whether the port behind the right has died.", NULL},
+    {"refs", port_get_refs, NULL,
+     "User references of this kind of right under the name; each Port has one.", NULL},
+    {"status", port_get_status, NULL, "Of a receive right: a PortStatus.", NULL},
+    {"queue_limit", port_get_queue_limit, port_set_queue_limit,
+     "Of a receive right: how many messages each sending task may have in its queue.", NULL},
+    {"context", port_get_context, port_set_context,
+     "Of a receive right: a number of 64 bits that each message brings along.", NULL},
     {NULL, NULL, NULL, NULL, NULL}};
 
 static PyMemberDef port_members[] = {
@@ -257,10 +318,11 @@ static PyMemberDef port_members[] = {
     {NULL, 0, 0, 0, NULL}};
 
 static PyType_Slot port_slots[] = {
-    {Py_tp_doc, "Port()\n--\n\n"
+    {Py_tp_doc, "Port(*, queue_limit=None)\n--\n\n"
                 "One right to a Mach port. Port() makes a new port and holds its receive right;\n"
-                "rights in messages arrive as Port too. Can be sent in `ports=`: a send right is\n"
-                "copied, a receive right makes a send right, a send-once right moves."},
+                "rights in messages arrive as Port too. In `ports=` a send right is copied, a\n"
+                "receive right makes a send right, a send-once right moves; Move(port) makes any\n"
+                "right move. The right is given back when the object dies."},
     {Py_tp_new, port_new},
     {Py_tp_dealloc, port_dealloc},
     {Py_tp_traverse, port_traverse},

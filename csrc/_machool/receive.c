@@ -7,7 +7,7 @@
 #define FIRST_SIZE 1024u
 #define TRAILER_OPTION                                                                             \
     (MACH_RCV_TRAILER_TYPE(MACH_MSG_TRAILER_FORMAT_0) |                                            \
-     MACH_RCV_TRAILER_ELEMENTS(MACH_RCV_TRAILER_AUDIT))
+     MACH_RCV_TRAILER_ELEMENTS(MACH_RCV_TRAILER_CTX))
 
 /* Makes room for a message that turned out to be larger. */
 static bool grow(struct incoming *in, mach_msg_size_t size)
@@ -73,17 +73,16 @@ void incoming_free(struct incoming *in)
     in->message = NULL;
 }
 
-const mach_msg_audit_trailer_t *incoming_trailer(const struct incoming *in)
+const mach_msg_context_trailer_t *incoming_trailer(const struct incoming *in)
 {
-    return (const mach_msg_audit_trailer_t *)(const void *)((const char *)in->message +
-                                                            round_msg(in->message->msgh_size));
+    return (const mach_msg_context_trailer_t *)(const void *)((const char *)in->message +
+                                                              round_msg(in->message->msgh_size));
 }
 
-bool incoming_is_notification(const struct incoming *in, mach_msg_id_t id)
+bool incoming_is_kernels(const struct incoming *in)
 {
     static const audit_token_t kernel_audit;
-    const mach_msg_audit_trailer_t *trailer = incoming_trailer(in);
-    return in->message->msgh_id == id && trailer->msgh_sender.val[0] == 0 &&
-           trailer->msgh_sender.val[1] == 1 &&
+    const mach_msg_context_trailer_t *trailer = incoming_trailer(in);
+    return trailer->msgh_sender.val[0] == 0 && trailer->msgh_sender.val[1] == 1 &&
            memcmp(&trailer->msgh_audit, &kernel_audit, sizeof kernel_audit) == 0;
 }

@@ -19,13 +19,6 @@ typedef struct {
     atomic_uint waiting; /* threads in receive() */
 } Server;
 
-static kern_return_t set_limit(mach_port_name_t port, unsigned limit)
-{
-    mach_port_limits_t limits = {.mpl_qlimit = limit};
-    return mach_port_set_attributes(mach_task_self(), port, MACH_PORT_LIMITS_INFO,
-                                    (mach_port_info_t)&limits, MACH_PORT_LIMITS_INFO_COUNT);
-}
-
 static void port_drop(mach_port_name_t take_port)
 {
     if (take_port == MACH_PORT_NULL)
@@ -57,8 +50,13 @@ static int uids_of(PyObject *sequence, uid_t *uids, int most)
     return (int)count;
 }
 
+mach_port_name_t server_port(PyObject *server)
+{
+    return atomic_load(&((Server *)server)->port);
+}
+
 /* Makes the port and publishes it. The port, or 0 with an exception. */
-static mach_port_name_t publish(struct state *state, const char *name, long limit,
+static mach_port_name_t publish(struct state *state, const char *name, PyObject *limit,
                                 const uid_t *uids, unsigned count)
 {
     mach_port_name_t port;
@@ -69,9 +67,9 @@ static mach_port_name_t publish(struct state *state, const char *name, long limi
         return MACH_PORT_NULL;
     }
     kr = mach_port_insert_right(mach_task_self(), port, port, MACH_MSG_TYPE_MAKE_SEND);
-    if (kr == KERN_SUCCESS && limit >= 0) {
-        call = "mach_port_set_attributes";
-        kr = set_limit(port, (unsigned)limit);
+    if (kr == KERN_SUCCESS && limit != Py_None && !port_limit(state, port, limit)) {
+        port_drop(port);
+        return MACH_PORT_NULL;
     }
     if (kr == KERN_SUCCESS) {
         call = "bootstrap_register";
@@ -97,24 +95,19 @@ static bool check_name(const char *name, Py_ssize_t length)
 static PyObject *server_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static const char *names[] = {"name", "queue_limit", "allow_uids", NULL};
-    PyObject *name, *limit_object = Py_None, *uids_object = NULL;
+    PyObject *name, *limit = Py_None, *uids_object = NULL;
     uid_t uids[64];
     Py_ssize_t length;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "U|$OO:Server", (char **)(uintptr_t)names, &name,
-                                     &limit_object, &uids_object))
+                                     &limit, &uids_object))
         return NULL;
     struct state *state = state_of(type);
     const char *text = state ? PyUnicode_AsUTF8AndSize(name, &length) : NULL;
     if (!text || !check_name(text, length))
         return NULL;
-    long limit = limit_object == Py_None ? -1 : PyLong_AsLong(limit_object);
-    int count = PyErr_Occurred() ? -1 : uids_of(uids_object, uids, 64);
+    int count = uids_of(uids_object, uids, 64);
     if (count < 0)
         return NULL;
-    if (limit_object != Py_None && (limit < 0 || limit > (long)MACH_PORT_QLIMIT_MAX)) {
-        PyErr_Format(PyExc_ValueError, "queue_limit must be 0 to %d", (int)MACH_PORT_QLIMIT_MAX);
-        return NULL;
-    }
     allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
     Server *self = (Server *)alloc(type, 0);
     if (!self)
@@ -139,7 +132,7 @@ static void send_stop(mach_port_name_t port)
                    MACH_PORT_NULL);
 }
 
-static bool is_stop(const struct incoming *in)
+bool server_is_stop(const struct incoming *in)
 {
     return in->message->msgh_id == STOP_ID &&
            MACH_MSGH_BITS_LOCAL(in->message->msgh_bits) == MACH_MSG_TYPE_PORT_SEND_ONCE;
@@ -207,14 +200,14 @@ static PyObject *receive(struct state *state, Server *self, int64_t milliseconds
     do { /* counted before the flag is looked at, as shutdown() sets it before it counts */
         r = atomic_load(&self->stopped) ? MACH_RCV_PORT_CHANGED
                                         : incoming_receive(&in, port, milliseconds);
-        if (r == MACH_MSG_SUCCESS && is_stop(&in)) {
+        if (r == MACH_MSG_SUCCESS && server_is_stop(&in)) {
             incoming_free(&in); /* a stop meant for a thread that had left by itself is stale */
             r = MACH_RCV_INTERRUPTED;
         }
     } while (r == MACH_RCV_INTERRUPTED);
     atomic_fetch_sub(&self->waiting, 1);
     if (r == MACH_MSG_SUCCESS)
-        return message_new(state, &in, readonly);
+        return message_new(state, &in, readonly, NULL);
     if (r == -1)
         return NULL;
     if (atomic_load(&self->stopped))

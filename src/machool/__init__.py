@@ -14,15 +14,28 @@ from machool._machool import (
     OOL,
     Client,
     Message,
+    Move,
+    Notification,
     OOLDescriptor,
     Port,
+    PortSet,
+    PortStatus,
     Region,
     Sender,
     page_size,
     stats,
 )
 from machool._machool import version as __version__
-from machool.enums import CopyOption, Disposition, MessageBits, Notification, Right
+from machool.deaths import DeathWatch
+from machool.enums import (
+    CopyOption,
+    Disposition,
+    MessageBits,
+    NotificationKind,
+    PortType,
+    Right,
+    names,
+)
 from machool.errors import (
     InvalidMemory,
     MachError,
@@ -46,6 +59,7 @@ __all__ = [
     "VIRTUAL_COPY",
     "Client",
     "CopyOption",
+    "DeathWatch",
     "Disposition",
     "InvalidMemory",
     "MachError",
@@ -53,10 +67,15 @@ __all__ = [
     "MessageBits",
     "MessageTooLarge",
     "NotPermitted",
+    "Move",
     "Notification",
+    "NotificationKind",
     "OOLDescriptor",
     "PeerDied",
     "Port",
+    "PortSet",
+    "PortStatus",
+    "PortType",
     "Region",
     "Right",
     "Sender",
@@ -66,6 +85,7 @@ __all__ = [
     "TimedOut",
     "__version__",
     "mach",
+    "names",
     "page_size",
     "stats",
 ]

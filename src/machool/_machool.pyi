@@ -1,12 +1,15 @@
 """Stubs of the extension module. Its public names are those of `machool`."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Final, Self, SupportsFloat, TypeAlias, final
 
 from _typeshed import structseq
 from typing_extensions import disjoint_base
+
+from machool.deaths import DeathWatch
+from machool.enums import NotificationKind
 
 if sys.version_info >= (3, 12):
     from collections.abc import Buffer
@@ -15,7 +18,7 @@ else:
 
 _Timeout: TypeAlias = SupportsFloat | None
 _Parts: TypeAlias = Buffer | OOL | Sequence[Buffer | OOL]
-_Ports: TypeAlias = Port | Sequence[Port | None]
+_Ports: TypeAlias = Port | Move | Sequence[Port | Move | None]
 
 page_size: Final[int]
 version: Final[str]
@@ -23,6 +26,9 @@ version: Final[str]
 def stats() -> dict[str, int]:
     """Counters of this process: messages, bytes by the way they travelled, regions, channels,
     names. What the system does not tell is 0."""
+
+def names() -> dict[int, int]:
+    """The names in this task's space: a dict of name to MACH_PORT_TYPE_ bits."""
 
 @final
 class Region(Buffer):
@@ -122,7 +128,7 @@ class Sender(structseq[int], tuple[int, int, int]):
     def gid(self) -> int:
         """Effective group."""
 
-@final
+@disjoint_base
 class Message:
     """A received message. Dropping it unanswered tells the asker at once (PeerDied)."""
 
@@ -150,6 +156,13 @@ class Message:
     def seqno(self) -> int:
         """Its place among the messages received from this port, from 0."""
     @property
+    def context(self) -> int:
+        """The context of the port it was received from, as the trailer has it."""
+    @property
+    def port(self) -> Port | Server | None:
+        """The Port it was received from, or the member of a PortSet; None from a Server or
+        Client."""
+    @property
     def has_reply_port(self) -> bool:
         """Whether reply() has somewhere to go."""
     def reply(
@@ -168,12 +181,82 @@ class Message:
         """
 
 @final
-class Port:
-    """One right to a Mach port. Port() makes a new port and holds its receive right; rights in
-    messages arrive as Port too. Can be sent in `ports=`: a send right is copied, a receive right
-    makes a send right, a send-once right moves. The right is given back when the object dies."""
+class Notification(Message):
+    """A message of the system's own about a right.
 
-    def __new__(cls) -> Self: ...
+    Nobody can forge one: what merely looks like it is a plain Message. DEAD_NAME brings the dead
+    name in `ports`, PORT_DESTROYED the receive right.
+    """
+
+    @property
+    def kind(self) -> NotificationKind:
+        """What happened."""
+    @property
+    def name(self) -> int:
+        """The Mach name that it is about (DEAD_NAME, PORT_DELETED, SEND_POSSIBLE), else 0."""
+    @property
+    def count(self) -> int:
+        """NO_SENDERS: how many send rights had been made; else 0."""
+
+@final
+class PortStatus(structseq[int], tuple[int, int, int, int, int, bool, bool, bool, int]):
+    """What a receive right tells of its port (S140)."""
+
+    __match_args__: Final = (
+        "seqno",
+        "mscount",
+        "qlimit",
+        "msgcount",
+        "sorights",
+        "srights",
+        "pdrequest",
+        "nsrequest",
+        "flags",
+    )
+
+    @property
+    def seqno(self) -> int:
+        """Number of the next message received."""
+    @property
+    def mscount(self) -> int:
+        """Send rights made so far."""
+    @property
+    def qlimit(self) -> int:
+        """Queue limit."""
+    @property
+    def msgcount(self) -> int:
+        """Messages queued."""
+    @property
+    def sorights(self) -> int:
+        """Send-once rights that exist."""
+    @property
+    def srights(self) -> bool:
+        """Whether any send right exists."""
+    @property
+    def pdrequest(self) -> bool:
+        """Whether a PORT_DESTROYED notification is asked for."""
+    @property
+    def nsrequest(self) -> bool:
+        """Whether a NO_SENDERS notification is asked for."""
+    @property
+    def flags(self) -> int:
+        """MACH_PORT_STATUS_FLAG_ bits."""
+
+@final
+class Port:
+    """One right to a Mach port.
+
+    Port() makes a new port and holds its receive right; rights in messages arrive as Port too. In
+    `ports=` a send right is copied, a receive right makes a send right, a send-once right moves;
+    Move(port) makes any right move. The right is given back when the object dies. Safe to use
+    from many threads.
+    """
+
+    def __new__(cls, *, queue_limit: int | None = None) -> Self: ...
+    @classmethod
+    def allocate(cls, right: int = ..., /) -> Port:
+        """A new right: a port's receive right (Right.RECEIVE), as Port() gives, or a dead name of
+        its own (Right.DEAD_NAME). Raises ValueError for others."""
     @property
     def name(self) -> int:
         """The Mach name in this task; 0 once closed."""
@@ -183,8 +266,31 @@ class Port:
     @property
     def dead(self) -> bool:
         """Whether the port behind the right has died."""
+    @property
+    def refs(self) -> int:
+        """User references of this kind of right under the name; each Port has one."""
+    @property
+    def status(self) -> PortStatus:
+        """What a receive right tells of its port. Raises ValueError for other rights."""
+    @property
+    def queue_limit(self) -> int:
+        """Of a receive right: how many messages each sending task may have in its queue, 0 to
+        1024, 5 unless set. Raises ValueError for other rights."""
+    @queue_limit.setter
+    def queue_limit(self, value: int, /) -> None: ...
+    @property
+    def context(self) -> int:
+        """Of a receive right: a number of 64 bits that each message brings along. Raises
+        ValueError for other rights."""
+    @context.setter
+    def context(self, value: int, /) -> None: ...
     def make_send(self) -> Port:
-        """A Port with a further send right to the same port."""
+        """A Port with a send right, made of this receive right. Raises MachError if it is none."""
+    def make_send_once(self) -> Port:
+        """A Port with a send-once right, made of this receive right: one message can be sent by
+        it, and a Notification comes here if it ends without one. Raises MachError if it is none."""
+    def copy(self) -> Port:
+        """A further Port for this send right or dead name. Raises MachError for other rights."""
     def send(
         self,
         body: Buffer = b"",
@@ -193,17 +299,76 @@ class Port:
         ports: _Ports = (),
         id: int = 0,
         timeout: _Timeout = None,
-        reply: Port | None = None,
+        reply: Port | Move | None = None,
     ) -> None:
-        """Sends one message; waits while the queue is full, with the GIL released. `reply` is a
-        Port with a receive right, to which the receiver gets a send-once right. Raises PeerDied,
-        TimedOut, InvalidMemory."""
+        """Sends one message; waits while the queue is full, with the GIL released. `reply` is
+        where the receiver is to answer: a receive right gives it a send-once right, a send right
+        is copied, a Move or a send-once right goes. Raises PeerDied, TimedOut, InvalidMemory."""
     def receive(self, timeout: _Timeout = None, *, readonly: bool = False) -> Message:
         """The next message. Raises TimedOut, and ValueError if this is no receive right."""
+    def request_notification(
+        self, kind: int, notify: Port | None, /, *, sync: int = 0
+    ) -> Port | None:
+        """Asks the system for a Notification of that NotificationKind, to be sent to `notify`: a
+        Port whose receive right gives a send-once right, or a send-once right, which goes; None
+        withdraws the request. Returns the request's earlier send-once right, or None. `sync`: for
+        NO_SENDERS the make-send count before which it does not fire. Raises MachError."""
+    def on_death(self, callback: Callable[[Port], object], /) -> DeathWatch:
+        """Calls callback(port) once, in a thread of its own, when the port behind the right has
+        died. Returns a DeathWatch, whose cancel() withdraws it."""
     def fileno(self) -> int:
         """A descriptor that polls readable while a message may be waiting."""
     def close(self) -> None:
         """Gives the right back. May be called again."""
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        tb: TracebackType | None,
+        /,
+    ) -> None: ...
+
+@final
+class Move:
+    """In `ports=` or `reply=`: the right itself goes to the receiver.
+
+    The Port is closed once the message has been sent; after a failed send it has its right again.
+    A receive right takes its queue along, and whoever sends to it notices nothing.
+    """
+
+    def __new__(cls, port: Port) -> Self: ...
+    @property
+    def port(self) -> Port:
+        """The Port whose right will go."""
+
+@final
+class PortSet:
+    """Receive rights that are waited for at once. Iterate over it for the messages. Safe to use
+    from many threads."""
+
+    def __new__(cls, members: Iterable[Port | Server] = ()) -> Self: ...
+    @property
+    def name(self) -> int:
+        """The Mach name in this task; 0 once closed."""
+    @property
+    def members(self) -> tuple[Port | Server, ...]:
+        """The ports and servers that are in it."""
+    def add(self, port: Port | Server, /) -> None:
+        """Adds a Server or a Port with a receive right, and keeps it alive. It can be in several
+        sets, and still be received from by itself."""
+    def remove(self, port: Port | Server, /) -> None:
+        """Takes it out. Raises ValueError if it is not in the set."""
+    def receive(self, timeout: _Timeout = None, *, readonly: bool = False) -> Message:
+        """The next message of any member, in turn among those that have some; its `port` is that
+        member. Raises TimedOut, and ValueError when the set is closed."""
+    def fileno(self) -> int:
+        """A descriptor that polls readable while a member may have a message: then call
+        receive(0) until TimedOut. It is the set's; do not read or close it."""
+    def close(self) -> None:
+        """Destroys the set; its members live on. May be called again."""
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Message: ...
     def __enter__(self) -> Self: ...
     def __exit__(
         self,

@@ -6,7 +6,15 @@ from enum import IntEnum, IntFlag
 
 from machool import _machool
 
-__all__ = ["CopyOption", "Disposition", "MessageBits", "Notification", "Right"]
+__all__ = [
+    "CopyOption",
+    "Disposition",
+    "MessageBits",
+    "NotificationKind",
+    "PortType",
+    "Right",
+    "names",
+]
 
 
 class CopyOption(IntEnum):
@@ -37,7 +45,7 @@ class Right(IntEnum):
     DEAD_NAME = _machool.MACH_PORT_RIGHT_DEAD_NAME
 
 
-class Notification(IntEnum):
+class NotificationKind(IntEnum):
     """Ids of the messages that the system itself sends (S128)."""
 
     PORT_DELETED = _machool.MACH_NOTIFY_PORT_DELETED
@@ -48,7 +56,26 @@ class Notification(IntEnum):
     DEAD_NAME = _machool.MACH_NOTIFY_DEAD_NAME
 
 
+class PortType(IntFlag):
+    """What a name denotes: a name may be a send and a receive right at once."""
+
+    SEND = _machool.MACH_PORT_TYPE_SEND
+    RECEIVE = _machool.MACH_PORT_TYPE_RECEIVE
+    SEND_ONCE = _machool.MACH_PORT_TYPE_SEND_ONCE
+    PORT_SET = _machool.MACH_PORT_TYPE_PORT_SET
+    DEAD_NAME = _machool.MACH_PORT_TYPE_DEAD_NAME
+    DNREQUEST = _machool.MACH_PORT_TYPE_DNREQUEST
+    SPREQUEST = _machool.MACH_PORT_TYPE_SPREQUEST
+    SPREQUEST_DELAYED = _machool.MACH_PORT_TYPE_SPREQUEST_DELAYED
+
+
 class MessageBits(IntFlag):
     """Flags in msgh_bits."""
 
     COMPLEX = _machool.MACH_MSGH_BITS_COMPLEX
+
+
+def names() -> dict[int, PortType]:
+    """The Mach names in this task's space, and what each denotes. A picture of a moment: other
+    threads go on."""
+    return {name: PortType(bits) for name, bits in _machool.names().items()}

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <servers/bootstrap.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/event.h>
@@ -26,6 +27,14 @@ static struct {
     size_t used, size;
 } table;
 
+/* Whether the name denotes something that can be received from. */
+static bool receivable(mach_port_name_t name)
+{
+    mach_port_type_t type;
+    return mach_port_type(mach_task_self(), name, &type) == KERN_SUCCESS &&
+           type & (MACH_PORT_TYPE_RECEIVE | MACH_PORT_TYPE_PORT_SET);
+}
+
 /* Has the kqueue watch whatever port the name denotes now. 0 or -errno. */
 static int watch(int kqueue_fd, mach_port_name_t name)
 {
@@ -36,13 +45,11 @@ static int watch(int kqueue_fd, mach_port_name_t name)
     return kevent(kqueue_fd, &change, 1, NULL, 0, NULL) < 0 ? -errno : 0;
 }
 
-/* Forgets the ports that have died: their names denote no receive right now. */
+/* Forgets the ports that have died. */
 static void sweep(void)
 {
     for (size_t i = 0; i < table.used;) {
-        mach_port_type_t type;
-        if (mach_port_type(mach_task_self(), table.list[i].name, &type) == KERN_SUCCESS &&
-            type & MACH_PORT_TYPE_RECEIVE) {
+        if (receivable(table.list[i].name)) {
             i++;
             continue;
         }
@@ -86,9 +93,7 @@ static int add(mach_port_name_t name)
 
 int machool_port_fd(mach_port_name_t name)
 {
-    mach_port_type_t type;
-    if (mach_port_type(mach_task_self(), name, &type) != KERN_SUCCESS ||
-        !(type & MACH_PORT_TYPE_RECEIVE)) {
+    if (!receivable(name)) {
         errno = EINVAL;
         return -1;
     }

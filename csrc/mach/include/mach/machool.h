@@ -15,10 +15,10 @@ extern "C" {
 
 /*
  * A descriptor for poll, select, epoll or kqueue that is readable while a message may be waiting on
- * the receive right `name`. It may be readable without cause: receive with MACH_RCV_TIMEOUT and
+ * the receive right or port set `name`. It may be readable without cause: receive with MACH_RCV_TIMEOUT and
  * timeout 0 until MACH_RCV_TIMED_OUT. Borrowed: the same one at each call, never to be read from or
- * closed by the caller, valid until the receive right goes. -1 on failure, with errno: EINVAL (no
- * receive right), EMFILE, ENFILE, ENOMEM.
+ * closed by the caller, valid until the right goes. -1 on failure, with errno: EINVAL (no
+ * receive right or set), EMFILE, ENFILE, ENOMEM.
  */
 int machool_port_fd(mach_port_name_t name);
 
