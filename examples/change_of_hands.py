@@ -15,26 +15,18 @@ QUESTIONS = 6
 WAIT = 30.0
 
 
-def answer(desk: Port, notes: Port, who: str) -> bool:
-    """Answers one question at the desk. False once nobody can ask any more."""
-    with PortSet([desk, notes]) as both:
-        message = both.receive(timeout=WAIT)
-        if isinstance(message, machool.Notification):
-            return message.kind is not NotificationKind.NO_SENDERS
-        message.reply(who.encode())
-        return True
-
-
-def successor(parent: str) -> None:
-    with machool.Client(parent, timeout=WAIT) as client, Port() as notes:
+def successor(name: str) -> None:
+    with machool.Client(name, timeout=WAIT) as client, Port() as notes:
         (desk,) = client.request(b"I am here").ports
         desk.request_notification(NotificationKind.NO_SENDERS, notes, sync=1)
-        while answer(desk, notes, "the successor"):
-            pass
+        for message in PortSet([desk, notes]):
+            if isinstance(message, machool.Notification):  # nobody can ask any more
+                break
+            message.reply(b"the successor")
 
 
-def customer(parent: str) -> None:
-    with machool.Client(parent, timeout=WAIT) as client, Port() as inbox:
+def customer(name: str) -> None:
+    with machool.Client(name, timeout=WAIT) as client, Port() as inbox:
         (desk,) = client.request(b"I want to ask").ports
         for _ in range(QUESTIONS):
             desk.send(b"a question", reply=inbox, timeout=WAIT)
@@ -42,19 +34,14 @@ def customer(parent: str) -> None:
 
 
 def main(name: str) -> None:
-    roles = ["customer", "successor"]
-    with machool.Server(name) as server, Port() as notes:
+    with machool.Server(name) as server:
+        roles = ["customer", "successor"]
+        processes = [subprocess.Popen([sys.executable, __file__, role, name]) for role in roles]
+        callers = {caller.body: caller for caller in (server.receive(WAIT), server.receive(WAIT))}
         desk = Port()
-        processes = [
-            subprocess.Popen([sys.executable, __file__, role, name], text=True) for role in roles
-        ]
-        callers = {}
-        while len(callers) < len(roles):
-            message = server.receive(timeout=WAIT)
-            callers[message.body] = message
         callers.pop(b"I want to ask").reply(ports=desk)  # a right to send to it
         for _ in range(QUESTIONS // 2):
-            answer(desk, notes, "the first one")
+            desk.receive(timeout=WAIT).reply(b"the first one")
         callers.pop(b"I am here").reply(ports=Move(desk))  # the right to receive from it
         assert [process.wait(WAIT) for process in processes] == [0, 0]
     print("proved: the desk changed hands, and ended with its last customer")

@@ -30,6 +30,7 @@ int ipc_grants_add(struct ipc_grants *grants, struct ipc_peer *peer, int64_t by)
     struct ipc_grant *grant = find(grants, peer);
     if (grant) {
         grant->count += by;
+        grant->tombed = grant->tombed && by < 0;
         if (grant->count == 0)
             remove_at(grants, grant);
         return 0;
@@ -47,6 +48,13 @@ int ipc_grants_add(struct ipc_grants *grants, struct ipc_peer *peer, int64_t by)
     grants->list[grants->used++] = (struct ipc_grant){.peer = peer, .count = by};
     peer->listed++;
     return 0;
+}
+
+void ipc_grants_tombed(struct ipc_grants *grants, const struct ipc_peer *peer)
+{
+    struct ipc_grant *grant = find(grants, peer);
+    if (grant)
+        grant->tombed = true;
 }
 
 int64_t ipc_grants_of(const struct ipc_grants *grants, const struct ipc_peer *peer)
@@ -85,7 +93,10 @@ void ipc_grants_deinit(struct ipc_grants *grants)
 
 bool ipc_grant_none(const struct ipc_port *port)
 {
-    return port->local == 0 && port->pending == 0 && port->grants.used == 0;
+    bool none = port->local == 0 && port->pending == 0;
+    for (uint32_t i = 0; none && i < port->grants.used; i++)
+        none = port->grants.list[i].tombed;
+    return none;
 }
 
 uint64_t ipc_grant_total(const struct ipc_port *port)

@@ -4,6 +4,10 @@
  * grant or claim it belongs to when two channels exist, so a count may be negative for a moment;
  * that is honest and not an error.
  *
+ * A task that moved a port away keeps a right to it until all holders have acknowledged, which may
+ * take as long as it does not call in. That right counts for nothing: the holders' own are counted
+ * by the ends that it made for them before.
+ *
  * A zero is believed only after a complete pass over rings, sockets and accept queues that began
  * after the last decrement: whoever gave a right away introduced it before releasing its own.
  *
@@ -20,6 +24,7 @@ struct ipc_port;
 struct ipc_grant {
     struct ipc_peer *peer;
     int64_t count; /* never 0 while listed */
+    bool tombed;   /* the peer moved the port here, and holds it for its tombs alone */
 };
 
 struct ipc_grants {
@@ -33,6 +38,8 @@ int ipc_grants_add(struct ipc_grants *grants, struct ipc_peer *peer, int64_t by)
 int64_t ipc_grants_of(const struct ipc_grants *grants, const struct ipc_peer *peer);
 /* Takes a peer's count out and returns it. */
 int64_t ipc_grants_take(struct ipc_grants *grants, const struct ipc_peer *peer);
+/* That peer uses its right no more, and keeps it for late comers (ipc_tomb.h). */
+void ipc_grants_tombed(struct ipc_grants *grants, const struct ipc_peer *peer);
 /* All counts of `from` become counts of `to`. */
 void ipc_grants_merge(struct ipc_grants *grants, const struct ipc_peer *from, struct ipc_peer *to);
 void ipc_grants_deinit(struct ipc_grants *grants);

@@ -13,8 +13,9 @@
  * that moved is sent again to the new owner, and the old owner discards what it reads of it: its
  * tombs say for which ports, until the holder has acknowledged.
  *
- * The old owner keeps a right of its own to each port while there are tombs for it, so that counts
- * never reach zero in between. What names an id that is not known yet waits until all other rings
+ * The old owner keeps a right of its own to each port while there are tombs for it, and says so to
+ * the new owner, who does not count it (TOMBED): the ends that it made for the holders, before the
+ * move, stand for theirs. What names an id that is not known yet waits until all other rings
  * have been read: a holder may be faster than the move itself.
  *
  * Locks: the task lock, all the time. */
@@ -39,6 +40,10 @@ int ipc_move_send(struct ipc_kmsg *kmsg, struct ipc_port *destination);
 int ipc_move_wait(struct wire_channel *channel);
 /* After it published: 0, the entry was in time or is for another port; -ERESTART: send it again. */
 int ipc_move_settle(struct wire_channel *channel, struct ipc_port *destination);
+
+/* What was given back to a peer after its cut was not heard: reads where the ports are now, so that
+ * their new owners hear it. For a task that does nothing else afterwards. */
+void ipc_move_catch_up(void);
 
 /* Entries: WIRE_MOVE, WIRE_MOVED, WIRE_ACK. Results as ipc_transit_receive. */
 int ipc_move_receive(struct wire_channel *channel, const void *payload, size_t size);

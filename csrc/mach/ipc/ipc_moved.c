@@ -91,6 +91,23 @@ int ipc_move_settle(struct wire_channel *channel, struct ipc_port *destination)
     return destination->missed ? -ERESTART : 0;
 }
 
+void ipc_move_catch_up(void)
+{
+    struct wire_channel *channel = NULL;
+    if (ipc_task.moving || ipc_task.engine.depth)
+        return;
+    ipc_task.behind = false;
+    do { /* reading may close channels: begin anew after each */
+        channel = NULL;
+        UTIL_LIST_EACH(at, after, &ipc_task.channels)
+        {
+            struct wire_channel *other = UTIL_CONTAINER(at, struct wire_channel, in_task);
+            if (!channel && wire_channel_cut(other))
+                channel = other;
+        }
+    } while (channel && ipc_move_wait(channel) == -ERESTART);
+}
+
 /* ---- MOVED ------------------------------------------------------------------------------- */
 
 /* A right of this task's leads to another owner from now on; `to` counts it already. */

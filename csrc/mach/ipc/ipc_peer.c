@@ -66,6 +66,7 @@ void ipc_peer_tell(struct ipc_peer *peer, enum wire_kind kind, struct util_id id
     if (!channel)
         return;
     int r = wire_channel_publish(channel, kind, &entry, sizeof entry);
+    ipc_task.behind |= wire_channel_cut(channel);
     if (r == -EAGAIN || r == -ENOMEM)
         channel->broken = true; /* megabytes of unread control entries: the peer is beyond help */
 }

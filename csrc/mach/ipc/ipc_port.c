@@ -283,6 +283,8 @@ void ipc_port_drop(struct ipc_port *port)
             ipc_grant_dropped(port);
         else if (port->place == IPC_REMOTE)
             release(port);
+    } else if (port->local == port->tombs && port->place == IPC_REMOTE) {
+        ipc_peer_tell(port->peer, WIRE_TOMBED, port->node.id, 0);
     }
     ipc_port_unref(port);
 }

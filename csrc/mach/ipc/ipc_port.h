@@ -92,6 +92,7 @@ struct ipc_port {
     struct wire_channel *slot_channel; /* where `slot` was taken; holds a reference */
     uint32_t slot;
     uint32_t hops;   /* how often it went to another task: compared around a send */
+    uint32_t tombs;  /* how many of `local` are tombs' */
     bool missed;     /* what was sent to it last came after the cut */
     char *service;   /* looked up under this name; owned; NULL: not */
     bool unanswered; /* its id is our own alias until the owner answers */

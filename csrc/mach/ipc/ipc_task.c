@@ -3,6 +3,7 @@
 
 #include "ipc/ipc_bootstrap.h"
 #include "ipc/ipc_door.h"
+#include "ipc/ipc_move.h"
 #include "ipc/ipc_peer.h"
 #include "ipc/ipc_port.h"
 #include "vm/vm_copy.h"
@@ -196,6 +197,8 @@ void ipc_task_lock(void)
 
 void ipc_task_unlock(void)
 {
+    if (ipc_task.behind)
+        ipc_move_catch_up();
     pthread_mutex_unlock(&ipc_task.lock);
 }
 

@@ -52,6 +52,7 @@ struct ipc_task {
     struct ipc_port *bootstrap; /* the right in TASK_BOOTSTRAP_PORT, carried; NULL: none */
     struct ipc_engine engine;
     struct util_link posts;         /* struct ipc_kmsg: made amid reading, to be sent after it */
+    bool behind;                    /* something was said to a peer that has moved ports */
     bool moving;                    /* amid a move: nothing else is sent */
     uint32_t armed_requests;        /* for send-possible, that wait for room */
     struct ipc_port *registered[3]; /* send rights, carried; NULL: none */

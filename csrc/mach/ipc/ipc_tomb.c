@@ -25,16 +25,20 @@ void ipc_tomb_add(struct wire_channel *channel, struct ipc_port *const *ports, u
     util_list_init(&tomb->link);
     tomb->cut = channel->cut + 1;
     tomb->count = count;
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         tomb->ports[i] = ipc_port_carry(ports[i]);
+        ports[i]->tombs++;
+    }
     util_list_append(&channel->tombs, &tomb->link);
 }
 
 static void lift(struct tomb *tomb)
 {
     util_list_remove(&tomb->link);
-    for (uint32_t i = 0; i < tomb->count; i++)
+    for (uint32_t i = 0; i < tomb->count; i++) {
+        tomb->ports[i]->tombs--;
         ipc_port_drop(tomb->ports[i]);
+    }
     free(tomb);
 }
 

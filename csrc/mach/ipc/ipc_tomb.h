@@ -1,7 +1,8 @@
 /* Tombs: which ports have moved away, for each ring whose producer may not know it yet.
  *
- * A tomb carries a right to each of its ports, so that the new owner counts this task until the
- * holder has taken its own rights there.
+ * A tomb carries a right to each of its ports, so that this task can tell late comers where the port
+ * is. The new owner is told when tombs are all that is left of this task's right, and does not
+ * count it then.
  *
  * Locks: the task lock. */
 #ifndef MACHOOL_IPC_TOMB_H

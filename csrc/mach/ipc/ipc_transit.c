@@ -227,7 +227,7 @@ static void receive_dead(struct wire_channel *channel, struct util_id id)
         ipc_port_die(port);
 }
 
-/* CLAIM, RELEASE, LIMIT and DEAD: counts and news about one port. */
+/* CLAIM, RELEASE, TOMBED, LIMIT and DEAD: counts and news about one port. */
 static int receive_count(struct wire_channel *channel, uint16_t kind, const void *payload,
                          size_t size)
 {
@@ -253,6 +253,10 @@ static int receive_count(struct wire_channel *channel, uint16_t kind, const void
     case WIRE_RELEASE:
         if (own)
             (void)ipc_grants_add(&port->grants, peer, -(int64_t)entry.count);
+        break;
+    case WIRE_TOMBED:
+        if (own)
+            ipc_grants_tombed(&port->grants, peer);
         break;
     case WIRE_LIMIT:
         if (theirs) {
@@ -282,6 +286,7 @@ int ipc_transit_receive(struct wire_channel *channel, uint16_t kind, const void 
         return receive_spill(channel, payload, size);
     case WIRE_CLAIM:
     case WIRE_RELEASE:
+    case WIRE_TOMBED:
     case WIRE_DEAD:
     case WIRE_LIMIT:
         return receive_count(channel, kind, payload, size);

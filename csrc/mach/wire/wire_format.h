@@ -66,6 +66,7 @@ enum wire_kind {
     WIRE_MOVE,                         /* struct wire_spill: a message with receive rights */
     WIRE_MOVED,  /* struct wire_moved: these ports of mine are another's now */
     WIRE_ACK,    /* struct wire_count: I have read MOVED number `count` */
+    WIRE_TOMBED, /* struct wire_count: of my right to that port only tombs are left */
     WIRE_BYE,    /* nothing: I hold nothing of yours, may we end? */
     WIRE_BYE_OK, /* nothing: neither do I, and I shall publish no more */
     WIRE_KIND_END,

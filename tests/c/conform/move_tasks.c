@@ -398,6 +398,77 @@ TEST(S134_old_owner_is_a_sender)
     kit_destroy(notify);
 }
 
+/* The port moves while its holder is stopped, and the old owner does nothing after the move: it
+ * does not hear that the holder knows. */
+static void move_unheard(struct cast *cast)
+{
+    agent_stop(&cast->holder);
+    cast_move(cast);
+    agent_sleep(&cast->owner);
+    agent_go_on(&cast->holder);
+}
+
+/* What the last sender does is heard all the same. */
+static void last_sender(void (*go)(struct agent *, mach_port_t))
+{
+    struct cast cast;
+    mach_port_t notify = kit_receive_right();
+    cast_start(&cast);
+    agent_request(&cast.owner, cast.owned, NONE_LEFT, 0, notify);
+    move_unheard(&cast);
+    kit_deallocate(cast.ours);
+    kit_stays_quiet(notify);
+    go(&cast.holder, cast.held);
+    ASSERT_EQ(0, kit_expect_notification(notify, NONE_LEFT));
+    agent_kill(&cast.owner);
+    kit_expect_nothing(notify);
+    agent_end(&cast.taker);
+    agent_forget(&cast.owner);
+    kit_destroy(notify);
+}
+
+static void deallocates(struct agent *agent, mach_port_t held)
+{
+    agent_deallocate(agent, held);
+    agent_end(agent);
+}
+
+static void is_killed(struct agent *agent, mach_port_t held)
+{
+    ASSERT_EQ(MACH_PORT_TYPE_SEND, agent_type(agent, held));
+    agent_sleep(agent);
+    agent_kill(agent);
+    agent_forget(agent);
+}
+
+TEST(S134_last_sender_lets_go_while_the_old_owner_sleeps)
+{
+    last_sender(deallocates);
+}
+
+TEST(S134_last_sender_is_killed_while_the_old_owner_sleeps)
+{
+    last_sender(is_killed);
+}
+
+TEST(S131_send_once_right_ends_while_the_old_owner_sleeps)
+{
+    struct cast cast;
+    mach_msg_id_t id = 0;
+    cast_start(&cast);
+    mach_port_t ours = agent_get(&cast.owner, cast.owned, MACH_MSG_TYPE_MAKE_SEND_ONCE);
+    mach_port_t once = agent_give(&cast.holder, ours, MACH_MSG_TYPE_MOVE_SEND_ONCE);
+    move_unheard(&cast);
+    ASSERT_EQ(1, agent_status(&cast.taker, cast.taken).mps_sorights);
+    agent_deallocate(&cast.holder, once);
+    ASSERT_OK(agent_receive(&cast.taker, cast.taken, PATIENCE, &id));
+    ASSERT_EQ(MACH_NOTIFY_SEND_ONCE, id);
+    agent_kill(&cast.owner);
+    cast_send(&cast);
+    cast_end(&cast);
+    agent_forget(&cast.owner);
+}
+
 TEST(S132_dead_name_requests_outlast_the_move)
 {
     struct cast cast;
