@@ -1,15 +1,16 @@
-"""The build of machool's two shared objects. Everything else is said in pyproject.toml.
+"""The build of machool's shared objects. Everything else is said in pyproject.toml.
 
     machool/libmachool.so       Linux only: Mach in user space, csrc/mach, a C library of its own
     machool/_machool.abi3.so    the extension, csrc/_machool: finds the library beside itself
+    machool/bench/_native.so    Linux only: the C processes of the benchmark, csrc/bench
     machool/include/            Linux only: the headers C programs compile against
     machool/pkgconfig/          Linux only: machool.pc
 
 On macOS the kernel is the layer: the extension takes in the one file of csrc/mach/darwin and
 links against libSystem alone.
 
-Both are setuptools extensions, the library being one with a plain file name: setuptools' own kinds
-of library are either static archives or broken on Linux. One wheel for every CPython from 3.11
+All are setuptools extensions, some with a plain file name: setuptools' own kinds of library are
+either static archives or broken on Linux. One wheel for every CPython from 3.11
 (limited API); free-threaded builds have no stable ABI before 3.15 and get a wheel each.
 
 Switches, read from the environment:
@@ -78,7 +79,11 @@ def link_args() -> list[str]:
     return ["-pthread", *([f"-fsanitize={SANITIZE}"] if SANITIZE else [])]
 
 
-class Layer(Extension):
+class Library(Extension):
+    """A shared object that is no extension module and has a plain file name."""
+
+
+class Layer(Library):
     """csrc/mach as libmachool.so: a C library that happens to be built by setuptools."""
 
 
@@ -98,6 +103,18 @@ def layer() -> Layer:
             f"-Wl,--version-script,{EXPORTS}",
             *undefined,
         ],
+    )
+
+
+def native() -> Library:
+    """What the benchmark runs in processes without Python: a guest of the library."""
+    return Library(
+        "machool.bench._native",
+        sources=sources("csrc/bench"),
+        include_dirs=[INCLUDE],
+        libraries=["machool"],
+        extra_compile_args=[*compile_args(), "-fvisibility=hidden"],
+        extra_link_args=[*link_args(), "-Wl,-rpath,$ORIGIN/.."],
     )
 
 
@@ -126,7 +143,7 @@ class Build(build):
 
 
 class BuildExt(build_ext):
-    """Both shared objects, the headers and machool.pc."""
+    """The shared objects, the headers and machool.pc."""
 
     def finalize_options(self) -> None:
         kind = [sysconfig.get_config_var("SOABI") or sys.implementation.cache_tag]
@@ -140,7 +157,7 @@ class BuildExt(build_ext):
         self.force = True  # what is fresh is decided for each command, in call_if_stale
 
     def get_ext_filename(self, fullname: str) -> str:
-        if isinstance(self.ext_map.get(fullname), Layer):
+        if isinstance(self.ext_map.get(fullname), Library):
             return os.path.join(*fullname.split(".")) + ".so"
         return super().get_ext_filename(fullname)
 
@@ -249,7 +266,7 @@ def is_fresh(cmd: list[str], output: Path, stamp: Path, depfile: Path | None) ->
 
 
 setup(
-    ext_modules=[*([] if MACOS else [layer()]), extension()],
+    ext_modules=[*([] if MACOS else [layer(), native()]), extension()],
     cmdclass={"build": Build, "build_ext": BuildExt},
     options={} if FREE_THREADED else {"bdist_wheel": {"py_limited_api": ABI_FLOOR[1]}},
 )

@@ -75,6 +75,25 @@ def test_vm_paths_runs(tmp_path):
     assert re.search(r"^ +256 KiB( +\d+\.\d){6}$", done.stdout, re.MULTILINE)
 
 
+def test_c_handoff_runs(tmp_path):
+    program, root = tmp_path / "bench_handoff", BENCHMARKS.parent
+    ask = [sys.executable, "-m", "machool", "config", "--cflags", "--libs"]
+    flags = subprocess.run(ask, check=True, capture_output=True, text=True).stdout.split()
+    sources = [BENCHMARKS / "c/bench_handoff.c", *sorted((root / "csrc/bench").glob("*.c"))]
+    command = ["cc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", f"-I{root}/csrc/bench"]
+    command += [*map(str, sources), *flags, "-o", str(program)]
+    subprocess.run(command, check=True, timeout=50)
+    sizes = [0, 1, 4097, 65536, 1 << 20]
+    run = [program, "1", *map(str, sizes)]
+    done = subprocess.run(run, capture_output=True, text=True, timeout=50)
+    assert done.returncode == 0, done.stderr
+    for size in sizes:
+        (line,) = re.findall(rf"^ *{size} (.*)$", done.stdout, re.MULTILINE)
+        figures = [float(cell) for cell in line.split() if cell != "-"]
+        assert len(figures) == (12 if size < 1 << 20 else 10)
+        assert all(figure >= 0 for figure in figures)
+
+
 def test_readme_names_each():
     readme = (BENCHMARKS / "README.md").read_text(encoding="utf-8")
     for path in [*BENCHMARKS.glob("*.py"), *BENCHMARKS.glob("c/*.c")]:

@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 INCLUDE = ROOT / "csrc/mach/include"
 EXTENSION = Path(_machool.__file__)
 LIBRARY = _config.library_dir() / "libmachool.so"
+NATIVE = Path(machool.__file__).parent / "bench/_native.so"
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="ELF objects are Linux's")
 
@@ -94,6 +95,10 @@ def test_extension_exports_its_init_function_alone():
     assert exported(EXTENSION) == {"PyInit__machool"}
 
 
+def test_native_part_of_the_benchmark_exports_its_calls():
+    assert exported(NATIVE) == {"bench_open", "bench_turn", "bench_close"}
+
+
 def test_library_exports_what_the_map_lists():
     assert exported(LIBRARY) == mapped()
 
@@ -118,7 +123,7 @@ def test_reading_of_declarations():
 # --- flags ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("folder", ["csrc/mach", "csrc/_machool"])
+@pytest.mark.parametrize("folder", ["csrc/mach", "csrc/_machool", "csrc/bench"])
 def test_strict_warnings_are_in_force(folder):
     wanted = set(build_settings()["WARNINGS"])
     for command in stamps(folder):
@@ -141,7 +146,7 @@ def test_strict_warnings_are_in_force(folder):
         ("unused-parameter", "static int f(int a) { return 0; } int (*p)(int) = f;"),
     ],
 )
-@pytest.mark.parametrize("folder", ["csrc/mach", "csrc/_machool"])
+@pytest.mark.parametrize("folder", ["csrc/mach", "csrc/_machool", "csrc/bench"])
 def test_planted_fault_is_refused(tmp_path, folder, name, code):
     source = tmp_path / "planted.c"
     source.write_text(code + "\n")
@@ -176,6 +181,8 @@ def libraries(maps: str) -> set[str]:
 def test_run_paths():
     assert "libmachool.so" in dynamic(EXTENSION, "NEEDED")
     assert dynamic(EXTENSION, "RUNPATH") + dynamic(EXTENSION, "RPATH") == ["$ORIGIN"]
+    assert "libmachool.so" in dynamic(NATIVE, "NEEDED")
+    assert dynamic(NATIVE, "RUNPATH") + dynamic(NATIVE, "RPATH") == ["$ORIGIN/.."]
     assert dynamic(LIBRARY, "SONAME") == ["libmachool.so"]
     assert dynamic(LIBRARY, "RUNPATH") + dynamic(LIBRARY, "RPATH") == []
     assert all(

@@ -12,6 +12,7 @@ LAYER = sorted(
     for room in ("api", "ipc", "os", "util", "vm", "wire")
     for path in (ROOT / "csrc/mach" / room).glob("*.[ch]")
 )
+BENCH = sorted((ROOT / "csrc/bench").glob("*.[ch]"))
 LIBC = {
     "errno.h", "fcntl.h", "math.h", "pthread.h", "stdatomic.h", "stdbool.h", "stddef.h",
     "stdint.h", "stdlib.h", "string.h", "time.h", "unistd.h",
@@ -33,6 +34,15 @@ def code(path):
 def test_binding_includes(path):
     own = {source.name for source in BINDING}
     assert set(includes(path)) <= LIBC | PYTHON | MACH | own
+
+
+@pytest.mark.parametrize("path", BENCH, ids=lambda path: path.name)
+def test_benchmark_is_a_guest(path):
+    """What it measures of Mach is what any C program gets."""
+    own = {source.name for source in BENCH}
+    system = {"sched.h", "signal.h", "stdio.h", "sys/mman.h", "sys/prctl.h", "sys/socket.h"}
+    system |= {"sys/types.h", "sys/wait.h"}
+    assert set(includes(path)) <= LIBC | MACH | system | own
 
 
 @pytest.mark.parametrize("path", LAYER, ids=lambda path: path.name)
@@ -68,10 +78,10 @@ def test_system_calls_have_one_room():
 
 
 def test_every_file_says_what_it_is():
-    for path in BINDING + LAYER:
+    for path in BINDING + LAYER + BENCH:
         assert path.read_text().startswith("/*"), path
 
 
 def test_no_file_is_too_long():
-    for path in BINDING + LAYER:
+    for path in BINDING + LAYER + BENCH:
         assert len(path.read_text().splitlines()) <= 600, path

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="builds Linux's two objects")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="builds Linux's objects")
 
 
 def run(*command: object, **kwargs: object) -> str:
@@ -81,8 +81,11 @@ def test_wheel_holds_objects_and_headers(wheel, sdist):
     names = set(zipfile.ZipFile(wheel).namelist())
     include = sdist / "csrc/mach/include"
     wanted = {f"machool/include/{h.relative_to(include)}" for h in include.rglob("*.h")}
-    wanted |= {"machool/libmachool.so", "machool/pkgconfig/machool.pc", "machool/py.typed"}
-    wanted |= {f"machool/{path.name}" for path in (sdist / "src/machool").glob("*.py*")}
+    wanted |= {"machool/libmachool.so", "machool/bench/_native.so"}
+    wanted |= {"machool/pkgconfig/machool.pc", "machool/py.typed"}
+    package = sdist / "src"
+    wanted |= {f"{path.relative_to(package)}" for path in package.rglob("*.py")}
+    wanted |= {f"{path.relative_to(package)}" for path in package.rglob("*.pyi")}
     free_threaded = sysconfig.get_config_var("Py_GIL_DISABLED")
     wanted.add(
         f"machool/_machool{sysconfig.get_config_var('EXT_SUFFIX')}"
@@ -91,8 +94,7 @@ def test_wheel_holds_objects_and_headers(wheel, sdist):
     )
     assert wanted <= names
     assert "machool/deleted_long_ago.py" not in names
-    assert [name for name in names if name.endswith(".so")] != []
-    assert sum(name.endswith(".so") for name in names) == 2
+    assert sum(name.endswith(".so") for name in names) == 3
     tag = f"{sys.implementation.cache_tag.replace('cpython-', 'cp')}" if free_threaded else "cp311"
     assert f"-{tag}-" in wheel.name
     assert ("-abi3-" in wheel.name) != bool(free_threaded)
@@ -128,17 +130,19 @@ TINY = {
     "csrc/mach/libmachool.map": "{ global: answer; local: *; };\n",
     "csrc/mach/api/a.c": "#include <mach/machool.h>\nint answer(void)\n{\n    return 42;\n}\n",
     "csrc/mach/os/b.c": "int other(void);\nint other(void)\n{\n    return 1;\n}\n",
+    "csrc/bench/c.c": "int native(void);\nint native(void)\n{\n    return 2;\n}\n",
     "csrc/_machool/module.c": "#include <Python.h>\n#include <mach/machool.h>\n"
     "PyMODINIT_FUNC PyInit__machool(void);\n"
     "PyMODINIT_FUNC PyInit__machool(void)\n{\n    return PyLong_FromLong(answer());\n}\n",
     "src/machool/__init__.py": "",
+    "src/machool/bench/__init__.py": "",
     "README.md": "",
 }
 
 
 @pytest.fixture
 def tiny(tmp_path):
-    """A project of three small sources with our setup.py."""
+    """A project of four small sources with our setup.py."""
     for name, text in TINY.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
@@ -160,7 +164,7 @@ def build(tree: Path, **environment: str) -> set[str]:
 
 
 def test_rebuild_is_exact(tiny):
-    assert build(tiny) == {"a", "b", "module", "libmachool", "_machool"}
+    assert build(tiny) == {"a", "b", "c", "module", "libmachool", "_native", "_machool"}
     assert build(tiny) == set()
 
     (tiny / "csrc/mach/os/b.c").write_text(TINY["csrc/mach/os/b.c"] + "\n")
@@ -172,7 +176,7 @@ def test_rebuild_is_exact(tiny):
     (tiny / "csrc/mach/libmachool.map").write_text("{ global: answer; other; local: *; };\n")
     assert build(tiny) == {"libmachool"}
 
-    assert build(tiny, MACHOOL_WERROR="1") >= {"a", "b", "module"}
+    assert build(tiny, MACHOOL_WERROR="1") >= {"a", "b", "c", "module"}
 
     (tiny / "csrc/mach/os/b.c").unlink()
     (tiny / "csrc/mach/libmachool.map").write_text(TINY["csrc/mach/libmachool.map"])

@@ -4,10 +4,11 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from machool.bench import machine, peers, rounds, table, usage
+from machool.bench import machine, native, peers, rounds, table, usage
 from machool.bench.other import Pairs
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
@@ -74,10 +75,9 @@ class Progress:
 
 
 def round_trips(
-    pairs: Pairs, sizes: list[int], quick: bool, progress: Progress
+    contestants: Sequence[rounds.Contestant], sizes: list[int], quick: bool, progress: Progress
 ) -> list[dict[str, Any]]:
     """One row for each size and contestant."""
-    contestants = rounds.exchanges(iter(pairs.pairs.values()))
     turns, share = (3, 0.02) if quick else (7, 0.1)
     rows: list[dict[str, Any]] = []
     for size in sizes:
@@ -95,6 +95,8 @@ def round_trips(
             if key in asleep:
                 row["asleep"] = asleep[key].best
             rows.append(row)
+        for contestant in contestants:
+            contestant.release()
     return rows
 
 
@@ -103,8 +105,9 @@ def run(args: argparse.Namespace) -> int:
     progress = Progress()
     sizes = args.sizes or (QUICK_SIZES if args.quick else SIZES)
     progress.begin("starting the other processes")
-    with Pairs(peers.installed()) as pairs:
-        trips = round_trips(pairs, sizes, args.quick, progress)
+    with Pairs(peers.installed()) as pairs, native.processes() as limits:
+        contestants: list[rounds.Contestant] = [*rounds.exchanges(pairs.pairs.values()), *limits]
+        trips = round_trips(contestants, sizes, args.quick, progress)
     progress.end()
     report = {"machine": machine.facts(), "round trips": trips}
     for line in [*table.facts_lines(machine.facts()), *table.trips_lines(trips)]:

@@ -8,7 +8,7 @@ add. Only figures of one run compare.
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -69,6 +69,9 @@ class Contestant(Protocol):
     def turn(self, steps: int, pause: float) -> Turn:
         """Take so many steps, each after that pause in seconds."""
 
+    def release(self) -> None:
+        """Give memory back; prepare() comes before the next turn."""
+
 
 _sources: dict[int, Any] = {}
 
@@ -97,6 +100,9 @@ class Exchange:
         self.pair.prepare(size)
         self.expected = touch.expected(size) if self.read else [0] * 256
         self.source = source_of(size)
+
+    def release(self) -> None:
+        _sources.clear()
 
     def _step(self) -> Callable[[int], int]:
         producer, source = self.pair.producer, self.source
@@ -132,7 +138,7 @@ class Exchange:
 
 
 def run(
-    contestants: list[Any],
+    contestants: Sequence[Contestant],
     size: int,
     rounds: int,
     share: float,
@@ -163,6 +169,6 @@ def _steps(share: float, seconds: float) -> int:
     return max(1, min(MOST_STEPS, int(share / max(seconds, 1e-7))))
 
 
-def exchanges(pairs: Iterator[Pair]) -> list[Exchange]:
+def exchanges(pairs: Iterable[Pair]) -> list[Exchange]:
     """One contestant for each way of each pair."""
     return [Exchange(pair, way) for pair in pairs for way in pair.producer.ways]
