@@ -24,7 +24,7 @@ def bench(*options):
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
     path = tmp_path_factory.mktemp("bench") / "report.json"
-    done = bench("--quick", "--sizes", "0,64,64K", "--json", str(path))
+    done = bench("--quick", "--rounds=1", "--sizes=0,64,64K", "--json", str(path))
     return done, json.loads(path.read_text())
 
 
@@ -77,16 +77,18 @@ def test_nothing_stays_behind(report):
     assert "Traceback" not in report[0].stderr
 
 
-@pytest.mark.parametrize("sizes", ["x", "-1", "64,", "9G"])
-def test_wrong_sizes_are_told(sizes):
+@pytest.mark.parametrize(
+    "option", ["--sizes=x", "--sizes=-1", "--sizes=64,", "--sizes=9G", "--rounds=0"]
+)
+def test_wrong_options_are_told(option):
     done = subprocess.run(
-        [sys.executable, "-m", "machool", "bench", f"--sizes={sizes}"],
+        [sys.executable, "-m", "machool", "bench", option],
         capture_output=True,
         text=True,
         timeout=55,
     )
     assert done.returncode == 2
-    assert "sizes" in done.stderr
+    assert f"argument {option.split('=')[0]}" in done.stderr
 
 
 WITHOUT_NUMPY = """

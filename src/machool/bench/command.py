@@ -37,10 +37,18 @@ def sizes_of(text: str) -> list[int]:
     return sizes
 
 
+def count_of(text: str) -> int:
+    """A number from 1 on."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a number from 1 on, not {text!r}")
+    return int(text)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     parser.add_argument("--quick", action="store_true", help="fewer sizes and rounds: a minute")
     parser.add_argument("--sizes", type=sizes_of, metavar="N,...", help="like 64,4K,8M,1G")
+    parser.add_argument("--rounds", type=count_of, metavar="N", help="turns of each contestant")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
 
 
@@ -75,10 +83,13 @@ class Progress:
 
 
 def round_trips(
-    contestants: Sequence[rounds.Contestant], sizes: list[int], quick: bool, progress: Progress
+    contestants: Sequence[rounds.Contestant],
+    sizes: list[int],
+    turns: int,
+    share: float,
+    progress: Progress,
 ) -> list[dict[str, Any]]:
     """One row for each size and contestant."""
-    turns, share = (3, 0.02) if quick else (7, 0.1)
     rows: list[dict[str, Any]] = []
     for size in sizes:
         progress.begin(f"round trips of {table.size_text(size)}")
@@ -104,10 +115,11 @@ def run(args: argparse.Namespace) -> int:
     """Measure, print, write."""
     progress = Progress()
     sizes = args.sizes or (QUICK_SIZES if args.quick else SIZES)
+    turns, share = args.rounds or (3 if args.quick else 7), 0.02 if args.quick else 0.1
     progress.begin("starting the other processes")
     with Pairs(peers.installed()) as pairs, native.processes() as limits:
         contestants: list[rounds.Contestant] = [*rounds.exchanges(pairs.pairs.values()), *limits]
-        trips = round_trips(contestants, sizes, args.quick, progress)
+        trips = round_trips(contestants, sizes, turns, share, progress)
     progress.end()
     report = {"machine": machine.facts(), "round trips": trips}
     for line in [*table.facts_lines(machine.facts()), *table.trips_lines(trips)]:

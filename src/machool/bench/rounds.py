@@ -17,6 +17,7 @@ from machool.bench.other import Pair
 
 MOST_STEPS = 3000
 WARM_STEPS = 2
+PARTS = 3
 
 
 @dataclass
@@ -159,10 +160,22 @@ def run(
         for one in able:
             key = one.name, one.way
             progress(f"{one.name}, {one.way}: round {number + 1} of {rounds}")
-            turn = one.turn(steps[key], pause)
+            turn = _whole_turn(one, share, steps[key], pause)
             figures[key].add(turn)
             steps[key] = _steps(share, statistics.median(turn.microseconds) / 1e6 + pause)
     return figures
+
+
+def _whole_turn(one: Contestant, share: float, steps: int, pause: float) -> Turn:
+    """As many steps as fit. They come in parts, so that a bad guess ends soon."""
+    took: list[float] = []
+    cpu = 0.0
+    end = time.monotonic() + share
+    while not took or (time.monotonic() < end and len(took) < MOST_STEPS):
+        part = one.turn(max(1, steps // PARTS), pause)
+        took += part.microseconds
+        cpu += part.cpu * len(part.microseconds)
+    return Turn(took, cpu / len(took))
 
 
 def _steps(share: float, seconds: float) -> int:
