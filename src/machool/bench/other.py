@@ -10,15 +10,19 @@ from multiprocessing.connection import Connection
 from types import FrameType
 from typing import Any
 
-from machool.bench import touch, usage
+from machool.bench import place, touch, usage
 from machool.bench.peer import Consumer, Producer
 
 STARTING = 60.0
 
 
-def serve(consumer_class: type[Consumer], far: tuple[Any, ...], control: Connection) -> None:
+def serve(
+    consumer_class: type[Consumer], far: tuple[Any, ...], control: Connection, spins: bool
+) -> None:
     """The other process, whole."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if spins:
+        place.settle()
     consumer = consumer_class(*far)
     control.send("ready")
     size = 0
@@ -71,7 +75,9 @@ class Pair:
         self.prepared = (-1, 0)
         self.control, theirs = multiprocessing.Pipe()
         self.process = multiprocessing.get_context("spawn").Process(
-            target=serve, args=(kind.consumer, self.producer.far(), theirs), daemon=True
+            target=serve,
+            args=(kind.consumer, self.producer.far(), theirs, kind.spins),
+            daemon=True,
         )
         self.process.start()
         theirs.close()

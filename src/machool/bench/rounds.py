@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from machool.bench import touch, usage
+from machool.bench import place, touch, usage
 from machool.bench.other import Pair
 
 MOST_STEPS = 3000
@@ -121,6 +121,10 @@ class Exchange:
         return copy
 
     def turn(self, steps: int, pause: float) -> Turn:
+        with place.apart(self.pair.producer.spins):
+            return self._turn(steps, pause)
+
+    def _turn(self, steps: int, pause: float) -> Turn:
         step, expected, now = self._step(), self.expected, time.perf_counter_ns
         took: list[int] = []
         before = usage.cpu_seconds()

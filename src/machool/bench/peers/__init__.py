@@ -3,11 +3,14 @@
 import importlib.util
 
 from machool.bench.peer import Producer
+from machool.bench.peers.fifo import Fifo
+from machool.bench.peers.iceoryx import Iceoryx
 from machool.bench.peers.kept import KeptSegment, SpinningSegment
 from machool.bench.peers.ours import Machool
 from machool.bench.peers.pipe import Pipe
 from machool.bench.peers.queue import Queue
 from machool.bench.peers.segment import NewSegment
+from machool.bench.peers.zmq_ import Zmq, ZmqCopy
 
 ALL: tuple[type[Producer], ...] = (
     Machool,
@@ -16,6 +19,10 @@ ALL: tuple[type[Producer], ...] = (
     NewSegment,
     Pipe,
     Queue,
+    Iceoryx,
+    Zmq,
+    ZmqCopy,
+    Fifo,
 )
 
 
