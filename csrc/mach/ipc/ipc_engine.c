@@ -226,7 +226,8 @@ static void channel_event(struct wire_channel *channel, bool only_input)
 static void pass_on_kick(void)
 {
     struct ipc_engine *e = engine();
-    if (e->asleep && ((e->leader && e->leader->ready) || e->hot_count || e->behind))
+    if (e->asleep &&
+        ((e->leader && e->leader->ready) || e->hot_count || e->behind || ipc_grant_waiting()))
         signal_event(e->kick_fd);
 }
 
@@ -386,7 +387,8 @@ bool ipc_engine_puzzled(struct wire_channel *channel)
     return true;
 }
 
-/* Has waiting counts judged, as far as that is possible now, and sends what was made amid reading. */
+/* Has waiting counts judged, as far as that is possible now, and sends what was made amid reading.
+ * What goes down in the last of these passes waits on: nobody may sleep upon it. */
 static void judge(void)
 {
     for (unsigned i = 0; i < 4 && ipc_grant_waiting(); i++)
@@ -418,8 +420,10 @@ void ipc_engine_leave(void)
     if (!e->watched && !e->asleep)
         return; /* whoever waits next begins with a pass */
     judge();
-    if (((e->hot_count && !arm_all()) || e->behind) && e->asleep)
-        signal_event(e->kick_fd);
+    bool news = (e->hot_count && !arm_all()) || e->behind;
+    ipc_transit_flush();
+    if ((news && e->asleep) || ipc_grant_waiting())
+        signal_event(e->kick_fd); /* for the leader, or whoever polls */
 }
 
 void ipc_engine_catch_up(void)
@@ -520,6 +524,12 @@ static int sleep_in_epoll(int64_t deadline)
     return os_clock_left(deadline) == 0 ? -ETIMEDOUT : 0;
 }
 
+/* Whether there is something to do without any news. */
+static bool must_go_on(const struct ipc_waiter *waiter)
+{
+    return waiter->ready || engine()->behind || ipc_grant_waiting();
+}
+
 static int lead(struct ipc_waiter *waiter, int64_t deadline)
 {
     int r = 0;
@@ -527,8 +537,9 @@ static int lead(struct ipc_waiter *waiter, int64_t deadline)
     while (!waiter->ready && r == 0) {
         bool any = pass(false, false);
         judge();
-        if (!any && !waiter->ready && !engine()->behind && !spin(waiter) && arm_all() &&
-            !waiter->ready)
+        bool quiet = !any && !must_go_on(waiter) && !spin(waiter) && arm_all();
+        ipc_transit_flush();
+        if (quiet && !must_go_on(waiter)) /* arming reads what is there, and loses the dead */
             r = sleep_in_epoll(deadline);
         else if (os_clock_left(deadline) == 0) /* busy for others all the time */
             r = -ETIMEDOUT;
