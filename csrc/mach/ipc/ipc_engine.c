@@ -28,6 +28,7 @@
 #define ENGINE_WHOLE 65536    /* the same in a whole pass: more than a ring can hold honestly */
 #define ENGINE_STARVED_MS 10  /* how often a task short of descriptors tries again */
 #define ENGINE_EVENTS 32
+#define LEAVE_ROUNDS 4   /* attempts to leave nothing behind, before somebody else is asked to */
 #define PUZZLE_PASSES 16 /* whole passes until an id that nobody explains is unknown */
 
 static struct ipc_engine *engine(void)
@@ -143,18 +144,23 @@ static unsigned hot_channels(struct wire_channel *ret_channels[ENGINE_HOT])
     return count;
 }
 
-/* Arms every hot channel; those that could be armed leave the hot set. True: all of them. */
+/* Arms every hot channel; those that could be armed leave the hot set. True: all of them, and
+ * nothing came meanwhile: what did may be a count to be judged or a message to be sent on, and no
+ * bell will tell of it again. */
 static bool arm_all(void)
 {
     struct wire_channel *hot[ENGINE_HOT];
     unsigned count = hot_channels(hot);
+    bool quiet = true;
     for (unsigned i = 0; i < count; i++) {
+        uint64_t read = hot[i]->read;
         if (arm(hot[i]))
             ipc_engine_cool(hot[i]);
         lose_if_over(hot[i]);
+        quiet &= hot[i]->read == read && !hot[i]->closed;
         wire_channel_unref(hot[i]);
     }
-    return engine()->hot_count == 0;
+    return quiet && engine()->hot_count == 0;
 }
 
 static void heat(struct wire_channel *channel)
@@ -411,7 +417,14 @@ void ipc_engine_poll(void)
     judge();
 }
 
-/* Nobody looks at hot rings while the leader sleeps: they are armed, or else it must get up. */
+/* Nothing is left that only a further pass would do: the last thing to know before falling asleep. */
+static bool settled(void)
+{
+    return arm_all() && !engine()->behind && !ipc_grant_waiting();
+}
+
+/* Nobody looks at hot rings, nor judges, while the leader sleeps or the program polls: that is all
+ * done, or else the leader must get up, and the descriptors poll true. */
 void ipc_engine_leave(void)
 {
     struct ipc_engine *e = engine();
@@ -419,11 +432,12 @@ void ipc_engine_leave(void)
         ipc_transit_flush();
     if (!e->watched && !e->asleep)
         return; /* whoever waits next begins with a pass */
-    judge();
-    bool news = (e->hot_count && !arm_all()) || e->behind;
-    ipc_transit_flush();
-    if ((news && e->asleep) || ipc_grant_waiting())
-        signal_event(e->kick_fd); /* for the leader, or whoever polls */
+    for (unsigned i = 0; i < LEAVE_ROUNDS; i++) {
+        judge();
+        if (settled())
+            return;
+    }
+    signal_event(e->kick_fd);
 }
 
 void ipc_engine_catch_up(void)
@@ -524,12 +538,6 @@ static int sleep_in_epoll(int64_t deadline)
     return os_clock_left(deadline) == 0 ? -ETIMEDOUT : 0;
 }
 
-/* Whether there is something to do without any news. */
-static bool must_go_on(const struct ipc_waiter *waiter)
-{
-    return waiter->ready || engine()->behind || ipc_grant_waiting();
-}
-
 static int lead(struct ipc_waiter *waiter, int64_t deadline)
 {
     int r = 0;
@@ -537,9 +545,8 @@ static int lead(struct ipc_waiter *waiter, int64_t deadline)
     while (!waiter->ready && r == 0) {
         bool any = pass(false, false);
         judge();
-        bool quiet = !any && !must_go_on(waiter) && !spin(waiter) && arm_all();
-        ipc_transit_flush();
-        if (quiet && !must_go_on(waiter)) /* arming reads what is there, and loses the dead */
+        if (!any && !waiter->ready && !engine()->behind && !spin(waiter) && settled() &&
+            !waiter->ready)
             r = sleep_in_epoll(deadline);
         else if (os_clock_left(deadline) == 0) /* busy for others all the time */
             r = -ETIMEDOUT;

@@ -111,7 +111,7 @@ void ipc_engine_wake_first(struct util_link *waiters);
 
 /* A call is about to return to the program. If the leader sleeps or a descriptor was handed out,
  * counts that this call made zero are judged (somebody may be waiting for the notification), and
- * whatever it made hot is armed again. */
+ * whatever it made hot is armed again; what remains to be done wakes the leader. */
 void ipc_engine_leave(void);
 
 /* A descriptor will be handed out: from now on leave with every bell asked for. */
