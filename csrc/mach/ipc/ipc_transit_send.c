@@ -142,6 +142,22 @@ static bool is_waiting(const struct util_link *list, const struct ipc_port *port
     return false;
 }
 
+/* Sends one of the posts. True: it is to wait. */
+static bool post(struct ipc_kmsg *take_kmsg, struct ipc_port *port)
+{
+    int r = port->place == IPC_REMOTE ? ipc_transit_send(take_kmsg, port) : -ERESTART;
+    if (r == 0)
+        return false;
+    if (port->place == IPC_OWN) { /* it has come here meanwhile */
+        (void)ipc_mqueue_deliver(take_kmsg, port);
+        return false;
+    }
+    if ((r == -ERESTART || r == -EAGAIN) && port->place == IPC_REMOTE)
+        return true;
+    ipc_kmsg_clean(take_kmsg);
+    return false;
+}
+
 void ipc_transit_flush(void)
 {
     struct util_link waiting;
@@ -150,21 +166,11 @@ void ipc_transit_flush(void)
     util_list_init(&waiting);
     while (!util_list_empty(&ipc_task.posts)) {
         struct ipc_kmsg *kmsg = UTIL_CONTAINER(ipc_task.posts.next, struct ipc_kmsg, link);
-        struct ipc_port *port = kmsg->destination.port;
+        struct ipc_port *port = ipc_port_ref(kmsg->destination.port); /* goes with the message */
         util_list_remove(&kmsg->link);
-        if (is_waiting(&waiting, port)) { /* what came before goes first */
+        if (is_waiting(&waiting, port) || post(kmsg, port)) /* what came before goes first */
             util_list_append(&waiting, &kmsg->link);
-            continue;
-        }
-        int r = port->place == IPC_REMOTE ? ipc_transit_send(kmsg, port) : -EPIPE;
-        if (port->place == IPC_OWN) { /* it has come here meanwhile */
-            (void)ipc_mqueue_deliver(kmsg, port);
-            continue;
-        }
-        if (r == -ERESTART || r == -EAGAIN)
-            util_list_append(&waiting, &kmsg->link);
-        else if (r < 0)
-            ipc_kmsg_clean(kmsg);
+        ipc_port_unref(port);
     }
     while (!util_list_empty(&waiting)) { /* with the next call */
         struct util_link *link = waiting.next;
