@@ -360,28 +360,31 @@ static int give_right(struct ipc_peer *peer, struct util_id id)
     return 0;
 }
 
-/* What an end stood for is the peer's now. `alias` is none, or the looker's own name for it. */
-static void stand_becomes_right(const struct ipc_stand *stand, struct ipc_peer *peer,
+/* What an end stood for is the channel's peer's now. `alias` is none, or the looker's own name for
+ * it. Other rings may be read meanwhile, which can end the channel, or show whose it is. */
+static void stand_becomes_right(const struct ipc_stand *stand, const struct wire_channel *channel,
                                 struct util_id alias)
 {
     if (stand->port && stand->port->place == IPC_OWN) {
-        (void)ipc_grants_add(&stand->port->grants, peer, 1);
+        (void)ipc_grants_add(&stand->port->grants, channel->peer, 1);
         if (!util_id_is_none(alias))
             (void)ipc_port_alias(stand->port, alias);
         return;
     }
     if (!stand->port || stand->port->place == IPC_REMOTE)
         ipc_engine_read_others(); /* its move to this task may not have been read yet */
-    int r = give_right(peer, stand->id);
+    int r = channel->closed ? 0 : give_right(channel->peer, stand->id);
     for (unsigned i = 0; r == -EAGAIN && i < PATIENT_LOOKS; i++) {
         sched_yield(); /* it is moving once more, which takes microseconds */
         ipc_engine_read_others();
-        r = give_right(peer, stand->id);
+        r = channel->closed ? 0 : give_right(channel->peer, stand->id);
     }
+    if (channel->closed)
+        return;
     if (r == -EAGAIN)
-        ipc_peer_tell(peer, WIRE_DEAD, stand->id, 0);
+        ipc_peer_tell(channel->peer, WIRE_DEAD, stand->id, 0);
     if (!util_id_is_none(alias))
-        ipc_peer_tell(peer, WIRE_DEAD, alias, 0);
+        ipc_peer_tell(channel->peer, WIRE_DEAD, alias, 0);
 }
 
 /* HELLO: the end becomes a channel, and its rights the peer's. The end is gone after this. */
@@ -409,12 +412,15 @@ static void end_becomes_channel(struct ipc_end *end, const struct wire_datagram 
     if (channel && ipc_peer_add_channel(peer, channel) < 0)
         channel = NULL;
     if (channel) {
+        wire_channel_ref(channel);
         welcome(channel);
-        for (uint32_t i = 0; i < end->stand_count; i++)
-            stand_becomes_right(&end->stands[i], peer, datagram->id);
+        for (uint32_t i = 0; i < end->stand_count && !channel->closed; i++)
+            stand_becomes_right(&end->stands[i], channel, datagram->id);
         if (!end->stand_count && !util_id_is_none(datagram->id)) /* a look-up that was refused */
             ipc_peer_tell(peer, WIRE_DEAD, datagram->id, 0);
-        ipc_engine_read(channel);
+        if (!channel->closed)
+            ipc_engine_read(channel);
+        wire_channel_unref(channel);
     }
     free_end(end);
 }
