@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from machool.bench import goals, plot
+
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it measures the layer on Linux")
 
 
@@ -21,10 +23,48 @@ def bench(*options):
     return done
 
 
+SMALL_RUN = """
+import dataclasses, json, sys
+from machool.bench import command, parts, plot
+from machool.bench.progress import Progress
+
+if __name__ == "__main__":
+    small = parts.Effort(
+        sizes=[],
+        rounds=1,
+        share=0.002,
+        stream_sizes=[64, 65536],
+        memory=34 << 20,
+        big=1 << 20,
+        receivers=3,
+        again=1 << 20,
+        moved=1 << 20,
+        messages=1000,
+        message_seconds=5.0,
+        clients=30,
+        client_seconds=0.1,
+    )
+    report = command.measure(small, command.PARTS[1:], Progress())
+    print(json.dumps(report))
+    print("\\n".join(command.text(report)), file=sys.stderr)
+"""
+
+
+@pytest.fixture(scope="module")
+def every_part(tmp_path_factory):
+    """A report of all parts, each as small as it gets, and its text."""
+    script = tmp_path_factory.mktemp("parts") / "small_run.py"
+    script.write_text(SMALL_RUN)
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=55)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout), done.stderr
+
+
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
     path = tmp_path_factory.mktemp("bench") / "report.json"
-    done = bench("--quick", "--rounds=1", "--sizes=0,64,64K", "--json", str(path))
+    options = ["--quick", "--rounds=1", "--sizes=0,64,64K", "--parts=round trips"]
+    done = bench(*options, "--json", str(path))
     return done, json.loads(path.read_text())
 
 
@@ -78,7 +118,11 @@ def test_nothing_stays_behind(report):
 
 
 @pytest.mark.parametrize(
-    "option", ["--sizes=x", "--sizes=-1", "--sizes=64,", "--sizes=9G", "--rounds=0"]
+    "option",
+    [
+        *("--sizes=x", "--sizes=-1", "--sizes=64,", "--sizes=9G"),
+        *("--rounds=0", "--parts=all", "--plot=picture"),
+    ],
 )
 def test_wrong_options_are_told(option):
     done = subprocess.run(
@@ -89,6 +133,101 @@ def test_wrong_options_are_told(option):
     )
     assert done.returncode == 2
     assert f"argument {option.split('=')[0]}" in done.stderr
+
+
+def test_request_and_reply(every_part):
+    rows = every_part[0]["request and reply"]
+    assert {"machool", "Pipe", "machool in C", "socket in C"} <= {row["name"] for row in rows}
+    assert all(row["hot"] > 0 and row["asleep"] > 0 for row in rows)
+
+
+def test_hand_over(every_part):
+    rows = every_part[0]["hand-over"]
+    assert [row["size"] for row in rows] == [65536, 1 << 20]
+    assert all(row["µs"] > 0 for row in rows)
+
+
+def test_streams(every_part):
+    rows = every_part[0]["streams"]
+    assert {row["in flight"] for row in rows} == {1, 4, 16}
+    assert {row["size"] for row in rows} == {64, 65536}
+    for name in ("machool", "Pipe", "Queue", "kept SharedMemory", "new SharedMemory"):
+        assert sum(row["name"] == name for row in rows) >= 6
+    assert all(row["messages/s"] > 0 for row in rows)
+
+
+def test_memory(every_part):
+    rows = {(row["name"], row["way"]): row["times"] for row in every_part[0]["memory"]}
+    # Pages are counted, not timed: a region that moved is there once, a pipe's message twice.
+    assert 0.9 < rows["machool", "built"] < 1.2
+    assert 1.8 < rows["Pipe", "copy"] < 2.5
+
+
+def test_fan_out(every_part):
+    rows = {row["name"]: row for row in every_part[0]["fan-out"]}
+    assert {"machool", "Pipe"} <= rows.keys()
+    assert all(row["receivers"] == 3 and row["seconds"] > 0 for row in rows.values())
+    assert rows["machool"]["PSS"] < rows["Pipe"]["PSS"]
+
+
+def test_re_send(every_part):
+    assert len(every_part[0]["re-send"]) == 2
+    assert all(row["seconds"] > 0 for row in every_part[0]["re-send"])
+
+
+def test_flat(every_part):
+    flat = every_part[0]["flat"]
+    assert flat["messages"] == 1000
+    for side in ("sender", "receiver"):
+        assert flat["early"][side].keys() == {"descriptors", "mappings", "rss"}
+        assert flat["late"][side]["descriptors"] == flat["early"][side]["descriptors"]
+
+
+def test_clients(every_part):
+    row = every_part[0]["clients"]
+    assert row["clients"] == 30
+    assert 0 < row["all busy, least answers"] <= row["all busy, most answers"]
+    assert row["busy alone, requests/s"] > 0
+    assert row["busy among idle, requests/s"] > 0
+
+
+def test_every_goal_has_its_line(every_part):
+    goals, text = every_part[0]["goals"], every_part[1]
+    assert {goal["goal"] for goal in goals} == {f"P{number}" for number in range(1, 10)}
+    for goal in goals:
+        start = f"{goal['goal']}  {goal['text']}  "
+        (line,) = (line for line in text.splitlines() if line.startswith(start))
+        assert line.endswith("  " + goal["verdict"])
+        assert (goal["measured"] is None) == (goal["verdict"] == "not measured")
+
+
+def test_verdicts():
+    def trips(ours):
+        return [
+            {"size": 1 << 20, "name": "machool", "way": "copy", "hot": ours},
+            {"size": 1 << 20, "name": "Pipe", "way": "copy", "hot": 10.0},
+        ]
+
+    def verdicts(report):
+        return {f"{goal.number} {goal.text}": goal.verdict for goal in goals.judge(report)}
+
+    assert verdicts({"round trips": trips(5.0)})["P3 array of 1 MiB / Pipe"] == "met"
+    assert verdicts({"round trips": trips(7.0)})["P3 array of 1 MiB / Pipe"] == "not met"
+    assert set(verdicts({}).values()) == {"not measured"}
+    moved = [{"size": 65536, "µs": 10.0}, {"size": 1 << 30, "µs": 12.0}]
+    assert next(goal.verdict for goal in goals.judge({"hand-over": moved})) == "met"
+    moved[1]["µs"] = 14.0
+    assert next(goal.verdict for goal in goals.judge({"hand-over": moved})) == "not met"
+
+
+@pytest.mark.parametrize("suffix", ["svg", "png"])
+def test_plot(report, tmp_path, suffix):
+    pytest.importorskip("matplotlib")
+    path = tmp_path / f"picture.{suffix}"
+    plot.draw(report[1], path)
+    head = path.read_bytes()[:200]
+    assert head.startswith(b"\x89PNG" if suffix == "png" else b"<?xml")
+    assert path.stat().st_size > 10_000
 
 
 WITHOUT_NUMPY = """

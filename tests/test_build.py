@@ -96,7 +96,14 @@ def test_extension_exports_its_init_function_alone():
 
 
 def test_native_part_of_the_benchmark_exports_its_calls():
-    assert exported(NATIVE) == {"bench_open", "bench_turn", "bench_close"}
+    assert exported(NATIVE) == {
+        "bench_open",
+        "bench_turn",
+        "bench_close",
+        "bench_swarm_start",
+        "bench_swarm_run",
+        "bench_swarm_end",
+    }
 
 
 def test_library_exports_what_the_map_lists():

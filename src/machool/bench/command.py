@@ -1,23 +1,18 @@
 """The command line of the benchmark."""
 
 import argparse
+import dataclasses
 import json
-import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from machool.bench import machine, native, peers, rounds, table, usage
+from machool.bench import goals, machine, native, parts, peers, plot, table
 from machool.bench.other import Pairs
+from machool.bench.progress import Progress
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
-SIZES = [0, 64, 4 * KIB, 64 * KIB, MIB, 8 * MIB, 64 * MIB, GIB]
-QUICK_SIZES = [64, 64 * KIB, MIB, 8 * MIB]
-PAUSE = 0.002
-ASLEEP_MOST = MIB
-NEEDED = 12
-"""How much memory a size must find available, in times of itself."""
+PARTS = [part.name for part in parts.PARTS]
 
 
 def size_of(text: str) -> int:
@@ -44,86 +39,82 @@ def count_of(text: str) -> int:
     return int(text)
 
 
+def parts_of(text: str) -> list[str]:
+    """A list of parts with commas between them."""
+    wanted = [name.strip() for name in text.split(",")]
+    if unknown := [name for name in wanted if name not in PARTS]:
+        raise argparse.ArgumentTypeError(f"no part {unknown[0]!r}; there are {', '.join(PARTS)}")
+    return wanted
+
+
+def picture_of(text: str) -> Path:
+    """A file to draw into, if there is something to draw with."""
+    path = Path(text)
+    if path.suffix not in plot.SUFFIXES:
+        raise argparse.ArgumentTypeError(f"a name that ends in .svg or .png, not {text!r}")
+    if not plot.available():
+        raise argparse.ArgumentTypeError("needs matplotlib: pip install machool[bench]")
+    return path
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     parser.add_argument("--quick", action="store_true", help="fewer sizes and rounds: a minute")
     parser.add_argument("--sizes", type=sizes_of, metavar="N,...", help="like 64,4K,8M,1G")
     parser.add_argument("--rounds", type=count_of, metavar="N", help="turns of each contestant")
+    parser.add_argument("--parts", type=parts_of, metavar="NAME,...", help="only these parts")
+    parser.add_argument(
+        "--plot", type=picture_of, metavar="FILE", help="draw the round trips: FILE.svg or .png"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
 
 
-class Progress:
-    """One line on stderr that says what is going on; nothing where stderr is no terminal, but for
-    a line at each new part."""
-
-    def __init__(self) -> None:
-        self.terminal = sys.stderr.isatty()
-        self.part = ""
-        self.start = time.monotonic()
-
-    def begin(self, part: str) -> None:
-        self.part = part
-        if not self.terminal:
-            self._write(f"{self._clock()} {part}\n")
-
-    def __call__(self, text: str) -> None:
-        if self.terminal:
-            self._write(f"\r\x1b[K{self._clock()} {self.part}: {text}")
-
-    def end(self) -> None:
-        if self.terminal:
-            self._write("\r\x1b[K")
-
-    def _clock(self) -> str:
-        return f"{time.monotonic() - self.start:6.1f} s"
-
-    def _write(self, text: str) -> None:
-        sys.stderr.write(text)
-        sys.stderr.flush()
+def effort(args: argparse.Namespace) -> parts.Effort:
+    """How much the options ask for."""
+    chosen = parts.QUICK if args.quick else parts.FULL
+    if args.sizes:
+        chosen = dataclasses.replace(chosen, sizes=args.sizes)
+    if args.rounds:
+        chosen = dataclasses.replace(chosen, rounds=args.rounds)
+    return chosen
 
 
-def round_trips(
-    contestants: Sequence[rounds.Contestant],
-    sizes: list[int],
-    turns: int,
-    share: float,
-    progress: Progress,
-) -> list[dict[str, Any]]:
-    """One row for each size and contestant."""
-    rows: list[dict[str, Any]] = []
-    for size in sizes:
-        progress.begin(f"round trips of {table.size_text(size)}")
-        if usage.available() < NEEDED * size:
-            progress.begin(f"not enough memory for {table.size_text(size)}: left out")
-            continue
-        hot = rounds.run(contestants, size, turns, share, progress=progress)
-        asleep: dict[tuple[str, str], rounds.Figure] = {}
-        if size <= ASLEEP_MOST:
-            asleep = rounds.run(contestants, size, turns, share, PAUSE, progress)
-        for key, figure in hot.items():
-            row = {"size": size, "name": key[0], "way": key[1], "hot": figure.best}
-            row |= {"worst": figure.worst, "cpu": figure.cpu, "steps": figure.steps}
-            if key in asleep:
-                row["asleep"] = asleep[key].best
-            rows.append(row)
-        for contestant in contestants:
-            contestant.release()
-    return rows
+def measure(asked: parts.Effort, names: Sequence[str], progress: Progress) -> dict[str, Any]:
+    """The whole report: the machine, the parts of those names, the goals."""
+    report: dict[str, Any] = {"machine": machine.facts()}
+    progress.begin("starting the other processes")
+    with Pairs(peers.installed()) as pairs, native.processes() as natives:
+        run = parts.Run(pairs.all, natives, asked, progress)
+        for part in parts.PARTS:
+            if part.name in names:
+                progress.begin(part.name)
+                if measured := part.measure(run):
+                    report[part.name] = measured
+    progress.end()
+    report["goals"] = [
+        {"goal": goal.number, "text": goal.text, "at most": goal.most}
+        | {"measured": goal.measured, "verdict": goal.verdict}
+        for goal in goals.judge(report)
+    ]
+    return report
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print, write."""
-    progress = Progress()
-    sizes = args.sizes or (QUICK_SIZES if args.quick else SIZES)
-    turns, share = args.rounds or (3 if args.quick else 7), 0.02 if args.quick else 0.1
-    progress.begin("starting the other processes")
-    with Pairs(peers.installed()) as pairs, native.processes() as limits:
-        contestants: list[rounds.Contestant] = [*rounds.exchanges(pairs.pairs.values()), *limits]
-        trips = round_trips(contestants, sizes, turns, share, progress)
-    progress.end()
-    report = {"machine": machine.facts(), "round trips": trips}
-    for line in [*table.facts_lines(machine.facts()), *table.trips_lines(trips)]:
+    report = measure(effort(args), args.parts or PARTS, Progress())
+    for line in text(report):
         print(line)
     if args.json:
         args.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    if args.plot and "round trips" in report:
+        plot.draw(report, args.plot)
     return 0
+
+
+def text(report: dict[str, Any]) -> Iterator[str]:
+    """The report, to be read."""
+    yield from table.facts_lines(report["machine"])
+    for part in parts.PARTS:
+        if part.name in report:
+            yield from part.lines(report[part.name])
+    yield from table.goals_lines(report["goals"])

@@ -9,15 +9,13 @@ import ctypes
 import multiprocessing
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
+from machool.bench import library
 from machool.bench.rounds import Turn
 
-LIBRARY = Path(__file__).with_name("_native.so")
 LIMIT, SOCKET, MACH = "limit in C", "socket in C", "machool in C"
 WAYS = {
     (LIMIT, "copy"): 0,
@@ -31,29 +29,11 @@ SOCKET_MOST = 128 << 10
 STOPPING = 60.0
 
 
-def _load() -> Any:
-    library = ctypes.CDLL(str(LIBRARY), use_errno=True)
-    library.bench_open.restype = ctypes.c_void_p
-    library.bench_open.argtypes = [ctypes.c_int, ctypes.c_size_t, ctypes.c_bool]
-    doubles = ctypes.POINTER(ctypes.c_double)
-    library.bench_turn.restype = ctypes.c_int
-    library.bench_turn.argtypes = [
-        ctypes.c_void_p,
-        ctypes.c_uint,
-        ctypes.c_double,
-        doubles,
-        doubles,
-    ]
-    library.bench_close.restype = None
-    library.bench_close.argtypes = [ctypes.c_void_p]
-    return library
-
-
 class _Host:
     """Inside the process: the pairs that are open, by way."""
 
     def __init__(self) -> None:
-        self.library = _load()
+        self.library = library.load()
         self.pairs: dict[int, int] = {}
 
     def prepare(self, way: int, size: int, read: bool) -> None:
@@ -124,6 +104,10 @@ class NativeExchange:
         self.native, self.name, self.way, self.read = native, name, way, read
         self.number = WAYS[name, way]
 
+    def untouched(self) -> "NativeExchange":
+        """The same without filling and reading."""
+        return NativeExchange(self.native, self.name, self.way, False)
+
     def able(self, size: int) -> bool:
         return self.name != SOCKET or size <= SOCKET_MOST
 
@@ -142,7 +126,7 @@ class NativeExchange:
 @contextlib.contextmanager
 def processes() -> Iterator[list[NativeExchange]]:
     """The contestants in C, or none where the shared object is not built (macOS)."""
-    if sys.platform != "linux" or not LIBRARY.exists():
+    if not library.built():
         yield []
         return
     native = Native()

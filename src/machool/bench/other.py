@@ -34,18 +34,22 @@ def serve(
                 consumer.prepare(size, slots, details)
                 control.send("ready")
             elif order == "take":
-                count, read = rest
-                control.send(_take(consumer, count, size, read))
+                count, name = rest
+                control.send(_take(consumer, count, touch.look(name, size)))
             elif order == "hold":
                 _hold(consumer, size, control)
+            elif order == "pss":
+                control.send(usage.pss())
+            elif order == "held":
+                control.send(usage.held())
             else:
                 break
     consumer.close()
 
 
-def _take(consumer: Consumer, count: int, size: int, read: bool) -> float:
+def _take(consumer: Consumer, count: int, look: touch.Read) -> float:
     """Receive so many messages; the CPU seconds that it took."""
-    look, take = touch.reader(size) if read else touch.glance, consumer.take
+    take = consumer.take
     start = usage.cpu_seconds()
     for _ in range(count):
         take(look)
@@ -53,7 +57,7 @@ def _take(consumer: Consumer, count: int, size: int, read: bool) -> float:
 
 
 def _hold(consumer: Consumer, size: int, control: Connection) -> None:
-    """Receive one message, and tell what this process holds while it has it."""
+    """Receive one message, tell what this process holds while it has it, and keep it until told."""
     read = touch.reader(size)
 
     def look(buffer: Any) -> int:
@@ -62,9 +66,7 @@ def _hold(consumer: Consumer, size: int, control: Connection) -> None:
         control.recv()
         return seen
 
-    before = usage.pss()
     consumer.take(look)
-    control.send(before)
 
 
 class Pair:
@@ -104,6 +106,22 @@ class Pair:
         self.order("prepare", size, slots, details)
         self.answer()
 
+    def pss(self) -> int:
+        """The other process's, now."""
+        self.order("pss")
+        pss: int = self.answer()
+        return pss
+
+    def held(self) -> usage.Held:
+        """What the other process holds now."""
+        self.order("held")
+        held: usage.Held = self.answer()
+        return held
+
+    def let_go(self) -> None:
+        """After "hold": it may drop the message and acknowledge."""
+        self.control.send("go")
+
     def close(self) -> None:
         """End the other process, then this side."""
         with contextlib.suppress(OSError):
@@ -119,29 +137,28 @@ class Pairs:
 
     def __init__(self, kinds: list[type[Producer]]) -> None:
         self.closing = False
-        self.pairs: dict[type[Producer], Pair] = {}
+        self.all: list[Pair] = []
         self.former = signal.signal(signal.SIGCHLD, self._child_ended)
         for kind in kinds:
-            self.pairs[kind] = Pair(kind)
-        for pair in self.pairs.values():
+            self.all.append(Pair(kind))
+        for pair in self.all:
             pair.meet()
 
     def _child_ended(self, number: int, frame: FrameType | None) -> None:
         if self.closing:
             return
-        for kind, pair in list(self.pairs.items()):
+        for pair in self.all:
             if pair.process.exitcode is not None:
                 self.closing = True
-                raise RuntimeError(
-                    f"the other process of {kind.name} ended: {pair.process.exitcode}"
-                )
+                name = pair.producer.name
+                raise RuntimeError(f"the other process of {name} ended: {pair.process.exitcode}")
 
     def __enter__(self) -> "Pairs":
         return self
 
     def __exit__(self, *exc: object) -> None:
         failed, self.closing = self.closing, True
-        for pair in self.pairs.values():
+        for pair in self.all:
             if failed:
                 pair.process.kill()
             pair.close()

@@ -38,6 +38,8 @@ class Producer:
     ways: ClassVar[tuple[str, ...]] = ("copy",)
     """``copy``: an ordinary array is filled and sent. ``built``: the transport's own memory is
     filled and sent. ``again``: a region that the sender keeps is filled again and sent again."""
+    borrows: ClassVar[bool] = False
+    """Whether ``send`` may still read the array after it has returned."""
     most: ClassVar[int] = 1 << 40
     """The largest size it can be asked for."""
     consumer: ClassVar[type[Consumer]]

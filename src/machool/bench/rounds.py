@@ -128,7 +128,7 @@ class Exchange:
         step, expected, now = self._step(), self.expected, time.perf_counter_ns
         took: list[int] = []
         before = usage.cpu_seconds()
-        self.pair.order("take", steps + WARM_STEPS, self.read)
+        self.pair.order("take", steps + WARM_STEPS, "all" if self.read else "none")
         for number in range(steps + WARM_STEPS):
             value = touch.value_of(number)
             if pause:

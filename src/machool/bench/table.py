@@ -63,3 +63,107 @@ def trips_lines(trips: list[dict[str, Any]]) -> Iterator[str]:
                 cells += [cold[key], of_pipe(cold, key)] if key in cold else [None, None]
             label = f"  {row['name']}, {row['way']}"
             yield f"{label:<36}" + "".join(f"{number_text(cell):>11}" for cell in cells)
+
+
+def bare_lines(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """Requests of 64 bytes that nobody fills or reads."""
+    yield ""
+    title = "request of 64 B, nothing touched"
+    heads = ("hot µs", "of Pipe", "CPU µs", "asleep", "of Pipe")
+    yield f"{title:<36}" + "".join(f"{head:>11}" for head in heads)
+    hot = {(row["name"], row["way"]): row["hot"] for row in rows}
+    cold = {(row["name"], row["way"]): row["asleep"] for row in rows}
+    for row in rows:
+        key = row["name"], row["way"]
+        cells = [row["hot"], of_pipe(hot, key), row["cpu"], row["asleep"], of_pipe(cold, key)]
+        yield f"  {row['name']:<34}" + "".join(f"{number_text(cell):>11}" for cell in cells)
+
+
+def handover_lines(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """Regions that move there and back."""
+    yield ""
+    yield f"{'hand-over of a moved region':<36}{'µs':>11}"
+    for row in rows:
+        yield f"  {size_text(row['size']):<34}{number_text(row['µs']):>11}"
+
+
+def streams_lines(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """Messages a second, by how many may be under way."""
+    for size in dict.fromkeys(row["size"] for row in rows):
+        here = [row for row in rows if row["size"] == size]
+        windows = list(dict.fromkeys(row["in flight"] for row in here))
+        heads = [f"{window} in flight" for window in windows]
+        title = f"stream of {size_text(size)}, thousands/s"
+        yield ""
+        yield f"{title:<36}" + "".join(f"{head:>13}" for head in heads) + f"{'GiB/s':>11}"
+        for name, way in dict.fromkeys((row["name"], row["way"]) for row in here):
+            mine = [row for row in here if (row["name"], row["way"]) == (name, way)]
+            speeds = {row["in flight"]: row["messages/s"] for row in mine}
+            text = [number_text(speeds[w] / 1e3) if w in speeds else "-" for w in windows]
+            rate = number_text(max(speeds.values()) * size / (1 << 30))
+            cells = "".join(f"{cell:>13}" for cell in text)
+            yield f"{'  ' + name + ', ' + way:<36}{cells}{rate:>11}"
+
+
+def memory_lines(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """Summed PSS."""
+    yield ""
+    title = f"memory for {size_text(rows[0]['size'])}"
+    yield f"{title:<36}{'MiB PSS':>11}{'times':>11}"
+    for row in rows:
+        label = f"  {row['name']}, {row['way']}"
+        yield f"{label:<36}{row['PSS'] / (1 << 20):>11,.0f}{row['times']:>11.2f}"
+
+
+def fanout_lines(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """One to many."""
+    yield ""
+    title = (
+        f"{size_text(rows[0]['size'])} to {rows[0]['receivers']} receivers" if rows else "fan-out"
+    )
+    yield f"{title:<36}{'ms':>11}{'MiB PSS':>11}{'times':>11}"
+    for row in rows:
+        held = f"{row['PSS'] / (1 << 20):>11,.0f}{row['times']:>11.2f}"
+        yield f"  {row['name']:<34}{number_text(row['seconds'] * 1e3):>11}{held}"
+
+
+def resend_lines(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """Again, with few changes."""
+    yield ""
+    title = f"{size_text(rows[0]['size'])} again"
+    yield f"{title:<36}{'ms':>11}"
+    for row in rows:
+        yield f"  {row['name']:<34}{number_text(row['seconds'] * 1e3):>11}"
+
+
+def flat_lines(flat: dict[str, Any]) -> Iterator[str]:
+    """What is held."""
+    yield ""
+    title = f"{flat['messages']:,} messages with regions"
+    yield f"{title:<36}{'early':>11}{'late':>11}"
+    for side, early in flat["early"].items():
+        for what, before in early.items():
+            after = flat["late"][side][what]
+            if what == "rss":
+                before, after = before >> 10, after >> 10
+            label = f"  {side}, {'RSS, KiB' if what == 'rss' else what}"
+            yield f"{label:<36}{before:>11,}{after:>11,}"
+
+
+def clients_lines(row: dict[str, Any]) -> Iterator[str]:
+    """Many at one server."""
+    yield ""
+    yield f"{row['clients']:,} clients of one server"
+    for name, value in row.items():
+        if name not in ("clients", "busy"):
+            yield f"  {name:<34}{value:>11,.0f}"
+
+
+def goals_lines(goals: list[dict[str, Any]]) -> Iterator[str]:
+    """The goals, met or not."""
+    yield ""
+    yield f"{'goal':<84}{'at most':>9}{'measured':>10}"
+    for goal in goals:
+        most, measured = number_text(goal["at most"]), number_text(goal["measured"])
+        text = f"{goal['goal']}  {goal['text']}"
+        yield f"{text:<84}{most:>9}{measured:>10}  {goal['verdict']}"

@@ -73,6 +73,17 @@ def glance(buffer: Any) -> int:
     return 0
 
 
+def first(buffer: Any) -> int:
+    """The first byte."""
+    seen: int = buffer[0]
+    return seen
+
+
+def look(name: str, size: int) -> Read:
+    """What the receiver does, by name: ``all``, ``first`` or ``none``."""
+    return reader(size) if name == "all" else {"first": first, "none": glance}[name]
+
+
 def expected(size: int) -> list[int]:
     """What ``reader`` tells, by value."""
     if not size:

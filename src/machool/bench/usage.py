@@ -1,6 +1,8 @@
 """What a process has used and holds."""
 
+import os
 import resource
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -13,8 +15,13 @@ def cpu_seconds() -> float:
 def pss() -> int:
     """Proportional set size of this process in bytes: shared pages count in part. 0 where the
     system does not tell."""
+    return pss_of("self")
+
+
+def pss_of(pid: int | str | None) -> int:
+    """The same of another process."""
     try:
-        lines = Path("/proc/self/smaps_rollup").read_text(encoding="ascii").splitlines()
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
     except OSError:
         return 0
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
@@ -28,3 +35,20 @@ def available() -> int:
         return 4 << 30
     told = (int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
     return next(told, 4 << 30)
+
+
+@dataclass(frozen=True)
+class Held:
+    """What would grow if something leaked."""
+
+    descriptors: int
+    mappings: int
+    rss: int
+
+
+def held() -> Held:
+    """What this process holds. Linux only."""
+    mappings = Path("/proc/self/maps").read_bytes().count(b"\n")
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    descriptors = len(os.listdir("/proc/self/fd"))
+    return Held(descriptors, mappings, pages * os.sysconf("SC_PAGE_SIZE"))

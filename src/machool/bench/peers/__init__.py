@@ -27,8 +27,11 @@ ALL: tuple[type[Producer], ...] = (
 
 
 def missing(peer: type[Producer]) -> bool:
-    """Whether its package is not installed."""
-    return peer.package is not None and importlib.util.find_spec(peer.package) is None
+    """Whether its package is not installed. A mere folder of that name is no package."""
+    if peer.package is None:
+        return False
+    found = importlib.util.find_spec(peer.package)
+    return found is None or found.origin is None
 
 
 def installed() -> list[type[Producer]]:

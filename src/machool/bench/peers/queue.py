@@ -18,6 +18,7 @@ class Queue(Producer):
     name = "Queue"
     note = "a bytearray or an array, pickled"
     consumer = QueueConsumer
+    borrows = True
 
     def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")

@@ -61,6 +61,7 @@ class ZmqCopy(Producer):
 class Zmq(ZmqCopy):
     name = "pyzmq copy=False"
     copies = False
+    borrows = True
 
     def send(self, source: Any) -> None:
         self.socket.send(source, copy=False)
