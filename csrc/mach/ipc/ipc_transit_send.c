@@ -13,6 +13,8 @@
 #include <sched.h>
 #include <stdlib.h>
 
+#define POST_HOPS 64 /* attempts at a port that goes on moving */
+
 int ipc_transit_take_credit(struct wire_channel *channel, struct ipc_port *port,
                             uint32_t *ret_credit)
 {
@@ -142,20 +144,44 @@ static bool is_waiting(const struct util_link *list, const struct ipc_port *port
     return false;
 }
 
-/* Sends one of the posts. True: it is to wait. */
-static bool post(struct ipc_kmsg *take_kmsg, struct ipc_port *port)
+/* A first attempt to send what was made amid reading. -ERESTART: its port is elsewhere now. */
+static int try_post(struct ipc_kmsg *kmsg, struct ipc_port *port)
 {
-    int r = port->place == IPC_REMOTE ? ipc_transit_send(take_kmsg, port) : -ERESTART;
-    if (r == 0)
-        return false;
-    if (port->place == IPC_OWN) { /* it has come here meanwhile */
-        (void)ipc_mqueue_deliver(take_kmsg, port);
-        return false;
+    uint32_t hops = port->hops;
+    int r = port->place == IPC_REMOTE ? ipc_transit_send(kmsg, port) : -EPIPE;
+    if (r == -EPIPE && port->place == IPC_REMOTE)
+        ipc_engine_read_others(); /* the owner's last words may be that the port has moved */
+    return r == -EPIPE && port->hops != hops ? -ERESTART : r;
+}
+
+/* Its port has come to this task. */
+static int post_here(struct ipc_kmsg *kmsg, struct ipc_port *port)
+{
+    mach_msg_return_t mr = ipc_mqueue_deliver(kmsg, port);
+    return mr == MACH_MSG_SUCCESS ? 0 : mr == MACH_SEND_TIMED_OUT ? -EAGAIN : -ENOBUFS;
+}
+
+/* -EAGAIN: there is no room, and whoever makes some will tell; else the message is gone. */
+static int post(struct ipc_kmsg *take_kmsg, struct ipc_port *borrow_port)
+{
+    struct ipc_port *port = ipc_port_ref(borrow_port); /* what is sent may hold the last one */
+    bool asked = false;
+    int r = -ERESTART;
+    for (unsigned i = 0; r == -ERESTART && i < POST_HOPS; i++) {
+        r = port->place == IPC_OWN ? post_here(take_kmsg, port) : try_post(take_kmsg, port);
+        struct wire_channel *channel = r == -EAGAIN && port->place == IPC_REMOTE && !asked
+                                           ? ipc_peer_channel(port->peer)
+                                           : NULL;
+        if (channel) {
+            lane_want_room(&channel->lane.out);
+            asked = true; /* room may have come before the wish was seen */
+            r = -ERESTART;
+        }
     }
-    if ((r == -ERESTART || r == -EAGAIN) && port->place == IPC_REMOTE)
-        return true;
-    ipc_kmsg_clean(take_kmsg);
-    return false;
+    ipc_port_unref(port);
+    if (r < 0 && r != -ERESTART && r != -EAGAIN)
+        ipc_kmsg_clean(take_kmsg);
+    return r == -ERESTART ? -EAGAIN : r;
 }
 
 void ipc_transit_flush(void)
@@ -166,13 +192,13 @@ void ipc_transit_flush(void)
     util_list_init(&waiting);
     while (!util_list_empty(&ipc_task.posts)) {
         struct ipc_kmsg *kmsg = UTIL_CONTAINER(ipc_task.posts.next, struct ipc_kmsg, link);
-        struct ipc_port *port = ipc_port_ref(kmsg->destination.port); /* goes with the message */
         util_list_remove(&kmsg->link);
-        if (is_waiting(&waiting, port) || post(kmsg, port)) /* what came before goes first */
+        /* what came before goes first */
+        if (is_waiting(&waiting, kmsg->destination.port) ||
+            post(kmsg, kmsg->destination.port) == -EAGAIN)
             util_list_append(&waiting, &kmsg->link);
-        ipc_port_unref(port);
     }
-    while (!util_list_empty(&waiting)) { /* with the next call */
+    while (!util_list_empty(&waiting)) { /* with the next call, or when there is room */
         struct util_link *link = waiting.next;
         util_list_remove(link);
         util_list_append(&ipc_task.posts, link);
