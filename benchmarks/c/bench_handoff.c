@@ -44,15 +44,15 @@ static int ascending(const void *a, const void *b)
 static double turn(struct figure *figure, const char *name, unsigned steps)
 {
     static double took[STEPS_MOST];
-    double cpu;
-    int error = bench_turn(figure->pair, steps, 0, took, &cpu);
+    struct bench_cost cost;
+    int error = bench_turn(figure->pair, steps, 0, took, &cost);
     if (error)
         fail(error, name);
     qsort(took, steps, sizeof *took, ascending);
     double median = took[steps / 2];
     if (figure->best == 0 || median < figure->best) {
         figure->best = median;
-        figure->cpu = cpu / steps;
+        figure->cpu = cost.cpu / steps;
     }
     double fit = SHARE / (median > 0.01 ? median : 0.01);
     figure->steps = fit < 1 ? 1 : fit > STEPS_MOST ? STEPS_MOST : (unsigned)fit;

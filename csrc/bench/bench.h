@@ -31,16 +31,23 @@ enum bench_way {
 
 struct bench_pair;
 
+/* What steps cost, both processes together. */
+struct bench_cost {
+    double cpu;    /* microseconds, in user code and in the kernel */
+    double faults; /* pages that were touched for the first time */
+    double sleeps; /* times that a process gave up its CPU to wait */
+};
+
 /* Starts a consumer for messages of `size` bytes. Without `touch` nothing is filled and nothing is
  * read: the hand-over alone. The pair is the caller's, for bench_close; NULL with errno. */
 BENCH_EXPORT struct bench_pair *bench_open(int way, size_t size, bool touch);
 
 /* Takes `steps` steps, each after a pause in seconds, and stores their durations in microseconds;
- * *ret_cpu is the CPU time of both processes together, in microseconds for all steps. 0, or an
+ * *ret_cost is what they cost, all together. 0, or an
  * errno: ECHILD (the consumer died), EBADMSG (other bytes arrived than were sent), EIO. After an
  * error the pair is good for bench_close only. */
 BENCH_EXPORT int bench_turn(struct bench_pair *pair, unsigned steps, double pause,
-                            double *ret_microseconds, double *ret_cpu);
+                            double *ret_microseconds, struct bench_cost *ret_cost);
 
 /* Ends the consumer and frees the pair. NULL is allowed. */
 BENCH_EXPORT void bench_close(struct bench_pair *take_pair);

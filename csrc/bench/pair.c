@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -107,11 +108,28 @@ static void settle(size_t which, cpu_set_t *ret_before)
 
 /* ---- the consumer ---------------------------------------------------------------------------- */
 
-static double cpu_now(void)
+/* What this process has cost so far. */
+static struct bench_cost cost_now(void)
 {
     struct timespec used;
+    struct rusage usage = {0};
     (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
-    return (double)used.tv_sec * 1e6 + (double)used.tv_nsec / 1e3;
+    (void)getrusage(RUSAGE_SELF, &usage);
+    return (struct bench_cost){
+        .cpu = (double)used.tv_sec * 1e6 + (double)used.tv_nsec / 1e3,
+        .faults = (double)usage.ru_minflt,
+        .sleeps = (double)usage.ru_nvcsw,
+    };
+}
+
+static struct bench_cost cost_since(struct bench_cost before)
+{
+    struct bench_cost now = cost_now();
+    return (struct bench_cost){
+        .cpu = now.cpu - before.cpu,
+        .faults = now.faults - before.faults,
+        .sleeps = now.sleeps - before.sleeps,
+    };
 }
 
 static bool whole_read(int fd, void *buffer, size_t size)
@@ -145,11 +163,11 @@ static _Noreturn void consume(struct bench_pair *pair)
     if (pair->way->open_consumer(pair) || !whole_write(pair->answers[1], "r", 1))
         _exit(1);
     while (whole_read(pair->orders[0], &count, sizeof count)) {
-        double before = cpu_now();
+        struct bench_cost before = cost_now();
         for (unsigned i = 0; i < count; i++)
             if (pair->way->take(pair))
                 _exit(1);
-        pair->words->consumer_cpu = cpu_now() - before;
+        pair->words->consumer_cost = cost_since(before);
         if (!whole_write(pair->answers[1], "d", 1))
             _exit(1);
     }
@@ -229,14 +247,14 @@ static void sleep_for(double seconds)
 }
 
 static int take_steps(struct bench_pair *pair, unsigned count, double pause,
-                      double *ret_microseconds, double *ret_cpu)
+                      double *ret_microseconds, struct bench_cost *ret_cost)
 {
-    double cpu = 0;
+    struct bench_cost before = {0};
     for (unsigned i = 0; i < count; i++) {
         unsigned char value = (unsigned char)(1 + i % VALUES);
         uint64_t seen = 0;
         if (i == WARM_STEPS)
-            cpu = cpu_now();
+            before = cost_now();
         sleep_for(pause);
         double from = microseconds();
         int error = pair->way->step(pair, value, &seen);
@@ -248,12 +266,12 @@ static int take_steps(struct bench_pair *pair, unsigned count, double pause,
         if (i >= WARM_STEPS)
             ret_microseconds[i - WARM_STEPS] = took;
     }
-    *ret_cpu = cpu_now() - cpu;
+    *ret_cost = cost_since(before);
     return 0;
 }
 
 int bench_turn(struct bench_pair *pair, unsigned steps, double pause, double *ret_microseconds,
-               double *ret_cpu)
+               struct bench_cost *ret_cost)
 {
     unsigned count = steps + WARM_STEPS;
     cpu_set_t before;
@@ -261,13 +279,17 @@ int bench_turn(struct bench_pair *pair, unsigned steps, double pause, double *re
         return EIO;
     if (pair->way->spins)
         settle(0, &before);
-    int error = take_steps(pair, count, pause, ret_microseconds, ret_cpu);
+    int error = take_steps(pair, count, pause, ret_microseconds, ret_cost);
     if (pair->way->spins)
         (void)sched_setaffinity(0, sizeof before, &before);
     char done;
     if (!error && !whole_read(pair->answers[0], &done, 1))
         error = ECHILD;
-    *ret_cpu += pair->words->consumer_cpu * steps / count;
+    struct bench_cost other = pair->words->consumer_cost;
+    double part = (double)steps / count;
+    ret_cost->cpu += other.cpu * part;
+    ret_cost->faults += other.faults * part;
+    ret_cost->sleeps += other.sleeps * part;
     return error;
 }
 

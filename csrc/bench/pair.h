@@ -22,7 +22,8 @@ struct words {
     _Alignas(CACHE_LINE) _Atomic uint64_t sent;  /* producer */
     _Alignas(CACHE_LINE) _Atomic uint64_t taken; /* consumer; publishes `seen` */
     uint64_t seen;
-    _Alignas(CACHE_LINE) double consumer_cpu; /* consumer, before it says that a turn is over */
+    _Alignas(CACHE_LINE) struct bench_cost
+        consumer_cost; /* consumer, before it says that a turn is over */
 };
 
 struct bench_pair {

@@ -15,6 +15,7 @@ from typing import Any
 
 from machool.bench import library
 from machool.bench.rounds import Turn
+from machool.bench.usage import Cost
 
 LIMIT, SOCKET, MACH = "limit in C", "socket in C", "machool in C"
 WAYS = {
@@ -44,11 +45,11 @@ class _Host:
         self.pairs[way] = pair
 
     def turn(self, way: int, steps: int, pause: float) -> Turn:
-        took, cpu = (ctypes.c_double * steps)(), ctypes.c_double()
-        error = self.library.bench_turn(self.pairs[way], steps, pause, took, ctypes.byref(cpu))
+        took, cost = (ctypes.c_double * steps)(), (ctypes.c_double * 3)()
+        error = self.library.bench_turn(self.pairs[way], steps, pause, took, cost)
         if error:
             raise OSError(error, os.strerror(error))
-        return Turn(list(took), cpu.value / steps)
+        return Turn(list(took), Cost(*cost).times(1 / steps))
 
     def close(self, way: int) -> None:
         if way in self.pairs:

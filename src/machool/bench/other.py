@@ -47,13 +47,13 @@ def serve(
     consumer.close()
 
 
-def _take(consumer: Consumer, count: int, look: touch.Read) -> float:
-    """Receive so many messages; the CPU seconds that it took."""
+def _take(consumer: Consumer, count: int, look: touch.Read) -> usage.Cost:
+    """Receive so many messages; what that cost."""
     take = consumer.take
-    start = usage.cpu_seconds()
+    before = usage.cost()
     for _ in range(count):
         take(look)
-    return usage.cpu_seconds() - start
+    return usage.cost() - before
 
 
 def _hold(consumer: Consumer, size: int, control: Connection) -> None:

@@ -4,7 +4,7 @@ Every part takes the pairs that are at hand and gives what stands under its name
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from machool.bench import (
@@ -136,7 +136,7 @@ def _rows(
         asleep = rounds.run(contestants, size, turns, share, PAUSE, progress)
     for (name, way), figure in hot.items():
         row: dict[str, Any] = {"name": name, "way": way, "hot": figure.best}
-        row |= {"worst": figure.worst, "cpu": figure.cpu, "steps": figure.steps}
+        row |= {"worst": figure.worst, "steps": figure.steps, **asdict(figure.cost)}
         if (name, way) in asleep:
             row["asleep"] = asleep[name, way].best
         yield row

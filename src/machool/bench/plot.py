@@ -50,10 +50,10 @@ def draw(report: dict[str, Any], path: Path) -> None:
     """Write the picture; the file's name says in which format."""
     matplotlib = importlib.import_module("matplotlib")
     matplotlib.use("Agg")
-    matplotlib.rcParams["svg.hashsalt"] = "machool"
+    matplotlib.rcParams.update({"svg.hashsalt": "machool", "svg.fonttype": "none"})
     pyplot = importlib.import_module("matplotlib.pyplot")
     trips = report["round trips"]
-    figure, axes = pyplot.subplots(1, len(PANELS), figsize=(13, 6), sharey=True)
+    figure, axes = pyplot.subplots(1, len(PANELS), figsize=(14, 6), sharey=True)
     for axis, (way, title) in zip(axes, PANELS, strict=True):
         for name, sizes, times in _series(trips, way):
             bold = name in (OURS, native.LIMIT)
@@ -74,9 +74,10 @@ def draw(report: dict[str, Any], path: Path) -> None:
         axis.minorticks_off()
         axis.grid(visible=True, which="major", alpha=0.3)
     axes[0].set_ylabel("µs: fill, hand over, read, acknowledge")
-    axes[0].legend(fontsize=8)
     facts = report["machine"]
     figure.suptitle(f"machool {facts['machool']}, {facts['system']}, {facts['cpu']}", fontsize=10)
-    figure.tight_layout()
+    figure.tight_layout(rect=(0, 0, 0.86, 1))
+    lines, labels = axes[0].get_legend_handles_labels()
+    figure.legend(lines, labels, loc="center right", fontsize=9, frameon=False)
     figure.savefig(path, dpi=120, metadata={"Date": None} if path.suffix == ".svg" else None)
     pyplot.close(figure)

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from machool.bench import place, touch, usage
 from machool.bench.other import Pair
+from machool.bench.usage import Cost
 
 MOST_STEPS = 3000
 WARM_STEPS = 2
@@ -25,8 +26,8 @@ class Turn:
     """What one turn measured."""
 
     microseconds: list[float]
-    cpu: float
-    """Microseconds of CPU time a step, of both processes together."""
+    cost: Cost
+    """Of a step, both processes together."""
 
 
 @dataclass
@@ -34,12 +35,12 @@ class Figure:
     """What all turns of a contestant at one size measured, in microseconds."""
 
     medians: list[float] = field(default_factory=list)
-    cpus: list[float] = field(default_factory=list)
+    costs: list[Cost] = field(default_factory=list)
     steps: int = 0
 
     def add(self, turn: Turn) -> None:
         self.medians.append(statistics.median(turn.microseconds))
-        self.cpus.append(turn.cpu)
+        self.costs.append(turn.cost)
         self.steps += len(turn.microseconds)
 
     @property
@@ -51,8 +52,13 @@ class Figure:
         return max(self.medians)
 
     @property
-    def cpu(self) -> float:
-        return statistics.median(self.cpus)
+    def cost(self) -> Cost:
+        """Field by field, the median over the turns."""
+        return Cost(
+            statistics.median(cost.cpu for cost in self.costs),
+            statistics.median(cost.faults for cost in self.costs),
+            statistics.median(cost.sleeps for cost in self.costs),
+        )
 
 
 class Contestant(Protocol):
@@ -127,7 +133,7 @@ class Exchange:
     def _turn(self, steps: int, pause: float) -> Turn:
         step, expected, now = self._step(), self.expected, time.perf_counter_ns
         took: list[int] = []
-        before = usage.cpu_seconds()
+        before = usage.cost()
         self.pair.order("take", steps + WARM_STEPS, "all" if self.read else "none")
         for number in range(steps + WARM_STEPS):
             value = touch.value_of(number)
@@ -138,8 +144,8 @@ class Exchange:
             took.append(now() - start)
             if seen != expected[value]:
                 raise RuntimeError(f"{self.name}, {self.way}: other bytes arrived than were sent")
-        cpu = usage.cpu_seconds() - before + self.pair.answer()
-        return Turn([ns / 1e3 for ns in took[WARM_STEPS:]], cpu / len(took) * 1e6)
+        cost = usage.cost() - before + self.pair.answer()
+        return Turn([ns / 1e3 for ns in took[WARM_STEPS:]], cost.times(1 / len(took)))
 
 
 def run(
@@ -173,13 +179,13 @@ def run(
 def _whole_turn(one: Contestant, share: float, steps: int, pause: float) -> Turn:
     """As many steps as fit. They come in parts, so that a bad guess ends soon."""
     took: list[float] = []
-    cpu = 0.0
+    cost = Cost(0, 0, 0)
     end = time.monotonic() + share
     while not took or (time.monotonic() < end and len(took) < MOST_STEPS):
         part = one.turn(max(1, steps // PARTS), pause)
         took += part.microseconds
-        cpu += part.cpu * len(part.microseconds)
-    return Turn(took, cpu / len(took))
+        cost += part.cost.times(len(part.microseconds))
+    return Turn(took, cost.times(1 / len(took)))
 
 
 def _steps(share: float, seconds: float) -> int:

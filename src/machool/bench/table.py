@@ -23,7 +23,9 @@ def number_text(value: float | None) -> str:
         return "-"
     if value >= 100:
         return f"{value:,.0f}"
-    return f"{value:.3g}" if value < 10 else f"{value:.1f}"
+    if value >= 10:
+        return f"{value:.1f}"
+    return f"{value:.3g}" if value >= 0.0005 else "0"
 
 
 def of_kept(figures: dict[tuple[str, str], float], key: tuple[str, str]) -> float | None:
@@ -51,18 +53,20 @@ def trips_lines(trips: list[dict[str, Any]]) -> Iterator[str]:
     for size in dict.fromkeys(row["size"] for row in trips):
         rows = [row for row in trips if row["size"] == size]
         asleep = any("asleep" in row for row in rows)
-        heads = ["µs", "of Pipe", "of kept", "worst", "CPU µs"] + ["asleep", "of Pipe"] * asleep
+        heads = ["µs", "of Pipe", "of kept", "worst", "CPU µs", "faults", "sleeps"]
+        heads += ["asleep", "of Pipe"] * asleep
         yield ""
-        yield f"{size_text(size):<36}" + "".join(f"{head:>11}" for head in heads)
+        yield f"{size_text(size):<36}" + "".join(f"{head:>9}" for head in heads)
         hot = {(row["name"], row["way"]): row["hot"] for row in rows}
         cold = {(row["name"], row["way"]): row["asleep"] for row in rows if "asleep" in row}
         for row in rows:
             key = row["name"], row["way"]
             cells = [row["hot"], of_pipe(hot, key), of_kept(hot, key), row["worst"], row["cpu"]]
+            cells += [row["faults"], row["sleeps"]]
             if asleep:
                 cells += [cold[key], of_pipe(cold, key)] if key in cold else [None, None]
             label = f"  {row['name']}, {row['way']}"
-            yield f"{label:<36}" + "".join(f"{number_text(cell):>11}" for cell in cells)
+            yield f"{label:<36}" + "".join(f"{number_text(cell):>9}" for cell in cells)
 
 
 def bare_lines(rows: list[dict[str, Any]]) -> Iterator[str]:

@@ -6,10 +6,29 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
-def cpu_seconds() -> float:
-    """CPU time of this process so far, in user code and in the kernel."""
+@dataclass(frozen=True)
+class Cost:
+    """CPU time in microseconds, pages touched for the first time, and how often a process gave up
+    its CPU to wait."""
+
+    cpu: float
+    faults: float
+    sleeps: float
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(self.cpu + other.cpu, self.faults + other.faults, self.sleeps + other.sleeps)
+
+    def __sub__(self, other: "Cost") -> "Cost":
+        return self + other.times(-1)
+
+    def times(self, factor: float) -> "Cost":
+        return Cost(self.cpu * factor, self.faults * factor, self.sleeps * factor)
+
+
+def cost() -> Cost:
+    """Of this process so far, in user code and in the kernel."""
     used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
+    return Cost((used.ru_utime + used.ru_stime) * 1e6, used.ru_minflt, used.ru_nvcsw)
 
 
 def pss() -> int:
