@@ -1,5 +1,7 @@
 """The Python in README.md and docs/ runs, each file from top to bottom in one fresh interpreter."""
 
+import argparse
+import importlib.util
 import re
 import subprocess
 import sys
@@ -8,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import machool
+from machool.bench import command
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [
@@ -67,3 +70,31 @@ def test_internals_names_what_exists():
         assert re.search(rf"\b{name}\b", code), name
     for path in re.findall(r"`((?:mach|_machool)/[a-z_/]+\.[ch])`", text):
         assert (ROOT / "csrc" / path).exists(), path
+
+
+def test_performance_has_figures_of_a_run():
+    text = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    for number in range(1, 10):
+        assert re.search(rf"^P{number}  .* (met|not met|not measured)$", text, re.M), number
+    assert re.search(r"^  machool, built +[\d,.]+ +[\d,.]+", text, re.M)
+    for row in ("system", "cpu", "page size", "huge pages for shared memory", "python"):
+        assert re.search(rf"^{row}  ", text, re.M), row
+
+
+def test_performance_can_be_made_again(tmp_path):
+    """The command on the page is one that the benchmark understands, and so is the script."""
+    text = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    (options,) = re.findall(r"^python -m machool bench (.*--plot docs.*)$", text, re.M)
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    assert parser.parse_args(options.split()).sizes
+    spec = importlib.util.spec_from_file_location(
+        "write_performance", ROOT / "benchmarks/write_performance.py"
+    )
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    report = {"machine": {"system": "any"}, "goals": []}
+    page = script.replaced(text, script.figures(report))
+    assert script.replaced(page, script.figures(report)) == page
+    assert "\nsystem                        any\n" in page
+    assert page.startswith(text[: text.index(script.START)])

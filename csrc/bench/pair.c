@@ -20,6 +20,7 @@
 #define SPINS_BEFORE_YIELD 20000u
 #define VALUES 250u
 #define WARM_STEPS 2u
+#define WARM_BELOW ((size_t)32 << 20) /* larger messages warm what there is in their first turn */
 
 static const struct way *const ways[BENCH_WAYS] = {
     [BENCH_LIMIT_COPY] = &limit_copy, [BENCH_LIMIT_BUILT] = &limit_built,
@@ -246,14 +247,14 @@ static void sleep_for(double seconds)
     (void)nanosleep(&span, NULL);
 }
 
-static int take_steps(struct bench_pair *pair, unsigned count, double pause,
+static int take_steps(struct bench_pair *pair, unsigned warm, unsigned count, double pause,
                       double *ret_microseconds, struct bench_cost *ret_cost)
 {
     struct bench_cost before = {0};
     for (unsigned i = 0; i < count; i++) {
         unsigned char value = (unsigned char)(1 + i % VALUES);
         uint64_t seen = 0;
-        if (i == WARM_STEPS)
+        if (i == warm)
             before = cost_now();
         sleep_for(pause);
         double from = microseconds();
@@ -263,8 +264,8 @@ static int take_steps(struct bench_pair *pair, unsigned count, double pause,
             return error;
         if (seen != expected(pair, value))
             return EBADMSG;
-        if (i >= WARM_STEPS)
-            ret_microseconds[i - WARM_STEPS] = took;
+        if (i >= warm)
+            ret_microseconds[i - warm] = took;
     }
     *ret_cost = cost_since(before);
     return 0;
@@ -273,13 +274,13 @@ static int take_steps(struct bench_pair *pair, unsigned count, double pause,
 int bench_turn(struct bench_pair *pair, unsigned steps, double pause, double *ret_microseconds,
                struct bench_cost *ret_cost)
 {
-    unsigned count = steps + WARM_STEPS;
+    unsigned warm = pair->size < WARM_BELOW ? WARM_STEPS : 0, count = steps + warm;
     cpu_set_t before;
     if (!whole_write(pair->orders[1], &count, sizeof count))
         return EIO;
     if (pair->way->spins)
         settle(0, &before);
-    int error = take_steps(pair, count, pause, ret_microseconds, ret_cost);
+    int error = take_steps(pair, warm, count, pause, ret_microseconds, ret_cost);
     if (pair->way->spins)
         (void)sched_setaffinity(0, sizeof before, &before);
     char done;

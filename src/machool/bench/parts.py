@@ -164,7 +164,9 @@ def held(run: Run) -> list[dict[str, Any]]:
 def to_many(run: Run) -> list[dict[str, Any]]:
     if not run.fits(run.effort.big, 2 * run.effort.receivers + 4):
         return []
-    return fanout.run(run.effort.big, run.effort.receivers, run.effort.rounds, run.progress)
+    return fanout.run(
+        run.effort.big, run.effort.receivers, max(1, run.effort.rounds // 2), run.progress
+    )
 
 
 def again(run: Run) -> list[dict[str, Any]]:

@@ -17,7 +17,10 @@ from machool.bench.other import Pair
 from machool.bench.usage import Cost
 
 MOST_STEPS = 3000
-WARM_STEPS = 2
+WARM_STEPS, WARM_BELOW = 2, 32 << 20
+"""Steps that come first and do not count; for large messages the trial has warmed what there is."""
+MOST_SECONDS = 6.0
+"""For a contestant at one size: if its steps are long, it has fewer rounds, but two."""
 PARTS = 3
 
 
@@ -134,8 +137,9 @@ class Exchange:
         step, expected, now = self._step(), self.expected, time.perf_counter_ns
         took: list[int] = []
         before = usage.cost()
-        self.pair.order("take", steps + WARM_STEPS, "all" if self.read else "none")
-        for number in range(steps + WARM_STEPS):
+        warm = WARM_STEPS if self.size < WARM_BELOW else 0
+        self.pair.order("take", steps + warm, "all" if self.read else "none")
+        for number in range(steps + warm):
             value = touch.value_of(number)
             if pause:
                 time.sleep(pause)
@@ -145,7 +149,7 @@ class Exchange:
             if seen != expected[value]:
                 raise RuntimeError(f"{self.name}, {self.way}: other bytes arrived than were sent")
         cost = usage.cost() - before + self.pair.answer()
-        return Turn([ns / 1e3 for ns in took[WARM_STEPS:]], cost.times(1 / len(took)))
+        return Turn([ns / 1e3 for ns in took[warm:]], cost.times(1 / len(took)))
 
 
 def run(
@@ -159,16 +163,20 @@ def run(
     """Let them take turns with messages of that size; ``share`` is the seconds for each turn."""
     figures: dict[tuple[str, str], Figure] = {}
     steps: dict[tuple[str, str], int] = {}
+    turns: dict[tuple[str, str], int] = {}
     able = [one for one in contestants if one.able(size)]
     for one in able:
         progress(f"{one.name}, {one.way}: ready")
         one.prepare(size)
         trial = one.turn(1, pause).microseconds[0] / 1e6 + pause
         steps[one.name, one.way] = _steps(share, trial)
+        turns[one.name, one.way] = max(2, int(MOST_SECONDS / max(share, trial)))
         figures[one.name, one.way] = Figure()
     for number in range(rounds):
         for one in able:
             key = one.name, one.way
+            if number >= turns[key]:
+                continue
             progress(f"{one.name}, {one.way}: round {number + 1} of {rounds}")
             turn = _whole_turn(one, share, steps[key], pause)
             figures[key].add(turn)
