@@ -47,24 +47,29 @@ static bool turn(const char *name, int error)
     return true;
 }
 
-/* libc's own allocator under its second name. */
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t count, size_t size);
-void *__libc_realloc(void *memory, size_t size);
+/* The allocator that would have been called, under its second name: libc's, or the sanitizer's. */
+#ifdef __SANITIZE_ADDRESS__
+#define REAL(name) __interceptor_##name
+#else
+#define REAL(name) __libc_##name
+#endif
+void *REAL(malloc)(size_t size);
+void *REAL(calloc)(size_t count, size_t size);
+void *REAL(realloc)(void *memory, size_t size);
 
 void *malloc(size_t size)
 {
-    return turn("malloc", ENOMEM) ? NULL : __libc_malloc(size);
+    return turn("malloc", ENOMEM) ? NULL : REAL(malloc)(size);
 }
 
 void *calloc(size_t count, size_t size)
 {
-    return turn("calloc", ENOMEM) ? NULL : __libc_calloc(count, size);
+    return turn("calloc", ENOMEM) ? NULL : REAL(calloc)(count, size);
 }
 
 void *realloc(void *memory, size_t size)
 {
-    return turn("realloc", ENOMEM) ? NULL : __libc_realloc(memory, size);
+    return turn("realloc", ENOMEM) ? NULL : REAL(realloc)(memory, size);
 }
 
 void *mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset)
