@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
 
@@ -133,6 +134,44 @@ def test_wrong_options_are_told(option):
     )
     assert done.returncode == 2
     assert f"argument {option.split('=')[0]}" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_interrupted_run_leaves_no_process(number):
+    """However the run ends, its other processes and their children end with it."""
+    command = [sys.executable, "-m", "machool", "bench", "--quick", "--sizes=64"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as run:
+        for line in run.stderr:
+            if "round trips of 64 B" in line:
+                break
+        run.send_signal(number)
+        # Ends of file: nobody is left who has them open.
+        run.stdout.read()
+        run.stderr.read()
+    assert run.returncode != 0
+
+
+KILLED = """
+import os, signal
+from machool.bench.other import Pairs
+from machool.bench.peers.kept import SpinningSegment
+
+if __name__ == "__main__":
+    with Pairs([SpinningSegment]) as pairs:
+        pairs.all[0].prepare(64)
+        pairs.all[0].order("take", 10, "all")
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_consumer_that_spins_dies_with_its_producer(tmp_path):
+    script = tmp_path / "killed.py"
+    script.write_text(KILLED)
+    # The pipe is at its end when nobody has it open.
+    done = subprocess.run([sys.executable, str(script)], stdout=subprocess.PIPE, timeout=30)
+    assert done.returncode == -signal.SIGKILL
 
 
 def test_request_and_reply(every_part):

@@ -7,12 +7,12 @@ import contextlib
 import multiprocessing
 import os
 import resource
-import signal
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from typing import Any
 
 import machool
+from machool.bench import place
 from machool.bench.swarm import Swarm
 
 FEW = 10
@@ -22,7 +22,7 @@ STOPPING = 60.0
 
 def serve(name: str, control: Connection) -> None:
     """The server's process, whole: it answers 4 bytes to whatever comes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    place.end_with_parent()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with machool.Server(name) as server:

@@ -40,7 +40,7 @@ def run(pairs: Iterable[Pair], size: int, progress: Callable[[str], None]) -> li
     """One row for each peer and way."""
     rows = []
     for pair in pairs:
-        if size > pair.producer.most:
+        if not pair.producer.able(size):
             continue
         for way in pair.producer.ways:
             progress(f"{pair.producer.name}, {way}")

@@ -8,12 +8,11 @@ import contextlib
 import ctypes
 import multiprocessing
 import os
-import signal
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from typing import Any
 
-from machool.bench import library
+from machool.bench import library, place
 from machool.bench.rounds import Turn
 from machool.bench.usage import Cost
 
@@ -51,6 +50,13 @@ class _Host:
             raise OSError(error, os.strerror(error))
         return Turn(list(took), Cost(*cost).times(1 / steps))
 
+    def obey(self, order: str, rest: list[Any]) -> Any:
+        """What the method of that name gives, or its error."""
+        try:
+            return getattr(self, order)(*rest)
+        except OSError as error:
+            return error
+
     def close(self, way: int) -> None:
         if way in self.pairs:
             self.library.bench_close(self.pairs.pop(way))
@@ -58,15 +64,12 @@ class _Host:
 
 def serve(control: Connection) -> None:
     """The process that loads the shared object, whole."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    place.end_with_parent()
     host = _Host()
-    with contextlib.suppress(EOFError):
+    with contextlib.suppress(EOFError, ConnectionError):
         while True:
             order, *rest = control.recv()
-            try:
-                control.send(getattr(host, order)(*rest))
-            except OSError as error:
-                control.send(error)
+            control.send(host.obey(order, rest))
     for way in list(host.pairs):
         host.close(way)
 

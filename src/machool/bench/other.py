@@ -20,7 +20,7 @@ def serve(
     consumer_class: type[Consumer], far: tuple[Any, ...], control: Connection, spins: bool
 ) -> None:
     """The other process, whole."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    place.end_with_parent()
     if spins:
         place.settle()
     consumer = consumer_class(*far)
@@ -122,8 +122,10 @@ class Pair:
         """After "hold": it may drop the message and acknowledge."""
         self.control.send("go")
 
-    def close(self) -> None:
-        """End the other process, then this side."""
+    def close(self, failed: bool = False) -> None:
+        """End the other process, then this side. After a failure nobody knows what it waits for."""
+        if failed:
+            self.process.kill()
         with contextlib.suppress(OSError):
             self.order("stop")
         self.process.join(STARTING)
@@ -156,10 +158,8 @@ class Pairs:
     def __enter__(self) -> "Pairs":
         return self
 
-    def __exit__(self, *exc: object) -> None:
-        failed, self.closing = self.closing, True
+    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
+        failed, self.closing = kind is not None, True
         for pair in self.all:
-            if failed:
-                pair.process.kill()
-            pair.close()
+            pair.close(failed)
         signal.signal(signal.SIGCHLD, self.former)

@@ -158,11 +158,13 @@ def one_way(run: Run) -> list[dict[str, Any]]:
 
 
 def held(run: Run) -> list[dict[str, Any]]:
+    if not usage.pss():
+        return []
     return memory.run(run.pairs, run.effort.memory, run.progress)
 
 
 def to_many(run: Run) -> list[dict[str, Any]]:
-    if not run.fits(run.effort.big, 2 * run.effort.receivers + 4):
+    if not usage.pss() or not run.fits(run.effort.big, 2 * run.effort.receivers + 4):
         return []
     return fanout.run(
         run.effort.big, run.effort.receivers, max(1, run.effort.rounds // 2), run.progress
@@ -174,7 +176,9 @@ def again(run: Run) -> list[dict[str, Any]]:
     return resend.run(size, run.effort.rounds, run.progress) if run.fits(size, 6) else []
 
 
-def many_messages(run: Run) -> dict[str, Any]:
+def many_messages(run: Run) -> dict[str, Any] | None:
+    if not usage.pss():
+        return None
     return flat.run(run.effort.messages, run.effort.message_seconds, run.progress)
 
 
@@ -187,7 +191,8 @@ def many_clients(run: Run) -> dict[str, Any] | None:
 
 @dataclass(frozen=True)
 class Part:
-    """One part: its name, what measures it, what prints it."""
+    """One part: its name, what measures it, what prints it. What the system does not tell (macOS
+    tells no PSS) is left out."""
 
     name: str
     measure: Callable[[Run], Any]

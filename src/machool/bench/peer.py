@@ -8,6 +8,11 @@ sides comes before a turn with another size, and is not timed.
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeAlias
 
+from machool.bench import usage
+
+NAMED_ROOM = 4
+"""What must be free in /dev/shm, in times of what is under way: several peers lie there at once."""
+
 Look: TypeAlias = Callable[[Any], int]
 
 
@@ -42,7 +47,16 @@ class Producer:
     """Whether ``send`` may still read the array after it has returned."""
     most: ClassVar[int] = 1 << 40
     """The largest size it can be asked for."""
+    named: ClassVar[bool] = False
+    """Whether its memory lies in /dev/shm, small in many containers; past its end is SIGBUS."""
     consumer: ClassVar[type[Consumer]]
+
+    @classmethod
+    def able(cls, size: int, slots: int = 1) -> bool:
+        """Whether it can carry messages of that size, so many of them under way."""
+        if cls.named and usage.free_in_shm() < NAMED_ROOM * size * slots:
+            return False
+        return size * slots <= cls.most
 
     def far(self) -> tuple[Any, ...]:
         """The arguments of the consumer."""

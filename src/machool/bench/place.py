@@ -1,4 +1,4 @@
-"""Where processes run.
+"""Where processes run, and how long.
 
 Two processes that spin on one CPU wait for the scheduler to part them, milliseconds for each step.
 So who spins gets a CPU for each side, and is seen at its best. All others run where the scheduler
@@ -6,7 +6,10 @@ puts them.
 """
 
 import contextlib
+import ctypes
 import os
+import signal
+import sys
 from collections.abc import Iterator
 
 
@@ -34,3 +37,12 @@ def apart(wanted: bool) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, cpus)
+
+
+def end_with_parent() -> None:
+    """Have this process killed when the one that started it ends: who spins sees no end of file.
+    Ctrl-C is the parent's business."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)

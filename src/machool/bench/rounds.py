@@ -103,7 +103,7 @@ class Exchange:
         self.name = pair.producer.name
 
     def able(self, size: int) -> bool:
-        return size <= self.pair.producer.most
+        return self.pair.producer.able(size)
 
     def prepare(self, size: int) -> None:
         self.size = size

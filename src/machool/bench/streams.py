@@ -90,7 +90,7 @@ def run(
 def _open(pairs: Iterable[Pair], size: int, window: int) -> list[tuple[Pair, str, Send]]:
     streams = []
     for pair in pairs:
-        if size * window <= pair.producer.most:
+        if pair.producer.able(size, window):
             pair.prepare(size, window)
             ways = [way for way in pair.producer.ways if way != "again"]
             streams += [(pair, way, _sender(pair, way, size, window)) for way in ways]

@@ -7,10 +7,10 @@ import contextlib
 import ctypes
 import multiprocessing
 import os
-import signal
 from multiprocessing.connection import Connection
 from typing import Any
 
+from machool.bench import place
 from machool.bench.library import load
 
 STOPPING = 60.0
@@ -18,10 +18,10 @@ STOPPING = 60.0
 
 def serve(control: Connection) -> None:
     """The process that has the clients, whole."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    place.end_with_parent()
     library = load()
     swarm, count = None, 0
-    with contextlib.suppress(EOFError):
+    with contextlib.suppress(EOFError, ConnectionError):
         while True:
             order, *rest = control.recv()
             if order == "start":

@@ -56,6 +56,15 @@ def available() -> int:
     return next(told, 4 << 30)
 
 
+def free_in_shm() -> int:
+    """Bytes that named shared memory may still take; plenty where that has no file system."""
+    try:
+        room = os.statvfs("/dev/shm")
+    except OSError:
+        return 1 << 50
+    return room.f_bavail * room.f_frsize
+
+
 @dataclass(frozen=True)
 class Held:
     """What would grow if something leaked."""

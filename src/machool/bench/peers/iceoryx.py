@@ -78,6 +78,7 @@ class Iceoryx(Producer):
     package = "iceoryx2"
     note = "publish and subscribe; both sides poll"
     ways = ("copy", "built")
+    named = True
     spins = True
     consumer = IceoryxConsumer
 

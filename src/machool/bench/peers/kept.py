@@ -68,6 +68,7 @@ class KeptSegment(Producer):
     name = "kept SharedMemory"
     note = "by hand: one segment for the whole run, told by a Pipe, unprotected"
     ways = ("copy", "built")
+    named = True
     consumer = KeptSegmentConsumer
 
     def __init__(self) -> None:

@@ -28,6 +28,7 @@ class NewSegment(Producer):
     name = "new SharedMemory"
     note = "one for each message; names go by a Pipe"
     ways = ("copy", "built")
+    named = True
     consumer = NewSegmentConsumer
 
     def __init__(self) -> None:
