@@ -31,6 +31,7 @@ int ipc_grants_add(struct ipc_grants *grants, struct ipc_peer *peer, int64_t by)
     if (grant) {
         grant->count += by;
         grant->tombed = grant->tombed && by < 0;
+        grant->mover = grant->mover && by < 0;
         if (grant->count == 0)
             remove_at(grants, grant);
         return 0;
@@ -48,6 +49,21 @@ int ipc_grants_add(struct ipc_grants *grants, struct ipc_peer *peer, int64_t by)
     grants->list[grants->used++] = (struct ipc_grant){.peer = peer, .count = by};
     peer->listed++;
     return 0;
+}
+
+int ipc_grants_add_mover(struct ipc_grants *grants, struct ipc_peer *peer, bool senders)
+{
+    int r = ipc_grants_add(grants, peer, 1);
+    struct ipc_grant *grant = r == 0 ? find(grants, peer) : NULL;
+    if (grant)
+        grant->mover = !senders && grant->count == 1;
+    return r;
+}
+
+bool ipc_grants_is_mover(const struct ipc_grants *grants, const struct ipc_peer *peer)
+{
+    const struct ipc_grant *grant = find(grants, peer);
+    return grant && grant->mover;
 }
 
 void ipc_grants_tombed(struct ipc_grants *grants, const struct ipc_peer *peer)
@@ -109,6 +125,12 @@ uint64_t ipc_grant_total(const struct ipc_port *port)
 
 void ipc_grant_dropped(struct ipc_port *port)
 {
+    port->had_senders = true;
+    ipc_grant_settled(port);
+}
+
+void ipc_grant_settled(struct ipc_port *port)
+{
     if (port->place != IPC_OWN || !ipc_grant_none(port))
         return;
     port->last_drop = ipc_task.engine.pass;
@@ -126,9 +148,11 @@ void ipc_grant_judge(uint64_t finished_pass)
         util_list_remove(at);
         if (port->place != IPC_OWN || !ipc_grant_none(port))
             continue;
+        bool had_senders = port->had_senders;
+        port->had_senders = false;
         if (port->kind == IPC_ONCE)
             ipc_notify_send_once(port);
-        else
+        else if (had_senders)
             ipc_request_no_senders(port);
     }
 }

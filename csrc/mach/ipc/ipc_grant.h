@@ -25,6 +25,7 @@ struct ipc_grant {
     struct ipc_peer *peer;
     int64_t count; /* never 0 while listed */
     bool tombed;   /* the peer moved the port here, and holds it for its tombs alone */
+    bool mover;    /* it moved the port here, to which nobody had a right */
 };
 
 struct ipc_grants {
@@ -38,6 +39,11 @@ int ipc_grants_add(struct ipc_grants *grants, struct ipc_peer *peer, int64_t by)
 int64_t ipc_grants_of(const struct ipc_grants *grants, const struct ipc_peer *peer);
 /* Takes a peer's count out and returns it. */
 int64_t ipc_grants_take(struct ipc_grants *grants, const struct ipc_peer *peer);
+/* The count of the peer that moved a port here, 1; `senders`: others held rights to it. 0 or
+ * -ENOMEM. */
+int ipc_grants_add_mover(struct ipc_grants *grants, struct ipc_peer *peer, bool senders);
+/* Whether what is counted for that peer is no right that anybody could have sent by. */
+bool ipc_grants_is_mover(const struct ipc_grants *grants, const struct ipc_peer *peer);
 /* That peer uses its right no more, and keeps it for late comers (ipc_tomb.h). */
 void ipc_grants_tombed(struct ipc_grants *grants, const struct ipc_peer *peer);
 /* All counts of `from` become counts of `to`. */
@@ -48,8 +54,10 @@ void ipc_grants_deinit(struct ipc_grants *grants);
 bool ipc_grant_none(const struct ipc_port *port);
 /* How many rights are known. */
 uint64_t ipc_grant_total(const struct ipc_port *port);
-/* An OWN port's counts changed: if all are zero now, have it judged after the next whole pass. */
+/* A right to an OWN port ended: if all are zero now, have it judged after the next whole pass. */
 void ipc_grant_dropped(struct ipc_port *port);
+/* The same when it was a mover's: that alone is no sender's end. */
+void ipc_grant_settled(struct ipc_port *port);
 /* Judges what has waited for the pass just finished. */
 void ipc_grant_judge(uint64_t finished_pass);
 /* Whether anything is waiting for judgement. */

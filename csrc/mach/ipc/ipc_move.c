@@ -2,6 +2,7 @@
 #include "ipc/ipc_move.h"
 
 #include "ipc/ipc_door.h"
+#include "ipc/ipc_grant.h"
 #include "ipc/ipc_kmsg.h"
 #include "ipc/ipc_outgoing.h"
 #include "ipc/ipc_peer.h"
@@ -275,7 +276,8 @@ static int encode_ports(struct move *move)
     at += sizeof head;
     for (uint32_t i = 0; i < move->count; i++) {
         const struct ipc_port *port = move->ports[i];
-        struct wire_moving moving = {.id = port->node.id, .limit = port->limit};
+        struct wire_moving moving = {
+            .id = port->node.id, .limit = port->limit, .senders = !ipc_grant_none(port)};
         if (port->kind == IPC_ONCE)
             moving.target = port->target->node.id;
         memcpy(at, &moving, sizeof moving);

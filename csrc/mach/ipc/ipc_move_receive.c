@@ -95,7 +95,7 @@ static int take_port(const struct arrival *arrival, const struct wire_moving *mo
     struct ipc_port *port = ipc_port_arrive(moving->id, target, moving->limit);
     if (!port)
         return -ENOMEM;
-    (void)ipc_grants_add(&port->grants, from, 1);
+    (void)ipc_grants_add_mover(&port->grants, from, moving->senders != 0);
     ipc_door_resolve(port);
     return 0;
 }

@@ -73,6 +73,7 @@ struct ipc_port {
     uint32_t seqno, mscount;
     uint32_t moves;              /* how often the receive right left a name: waiters compare */
     uint64_t context;            /* the owner's word for it; with a guard, the guard */
+    bool had_senders;            /* since they were last judged to be none */
     bool guarded;                /* the receive right goes only by destruct, with the guard */
     bool strict, immovable;      /* and: `context` is hidden; no message takes the right */
     bool transit;                /* a message carries the receive right */

@@ -242,6 +242,7 @@ static int receive_count(struct wire_channel *channel, uint16_t kind, const void
     if (kind == WIRE_CLAIM && is_elsewhere(port) && ipc_engine_puzzled(channel))
         return -EAGAIN;
     bool own = port && port->place == IPC_OWN;
+    bool mover = own && ipc_grants_is_mover(&port->grants, peer);
     bool theirs = port && port->place == IPC_REMOTE && port->peer == peer;
     switch (kind) {
     case WIRE_CLAIM:
@@ -268,7 +269,7 @@ static int receive_count(struct wire_channel *channel, uint16_t kind, const void
         receive_dead(channel, entry.id);
     }
     if (own) {
-        ipc_grant_dropped(port);
+        (mover ? ipc_grant_settled : ipc_grant_dropped)(port);
         ipc_peer_maybe_bye(peer);
     }
     return 0;

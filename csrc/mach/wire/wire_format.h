@@ -141,7 +141,7 @@ struct wire_moving {
     struct util_id id;
     struct util_id target; /* of a send-once right; none: a port */
     uint32_t limit;
-    uint32_t unused;
+    uint32_t senders; /* whether any right to it was known, but the receive right */
 };
 
 enum wire_role {

@@ -398,6 +398,27 @@ TEST(S134_old_owner_is_a_sender)
     kit_destroy(notify);
 }
 
+/* The move itself is nobody's end: a request that waits for a first right goes on waiting. */
+TEST(S122_S135_request_for_a_first_right_waits_on_after_the_move)
+{
+    struct agent owner, taker;
+    struct agent_route way;
+    mach_port_t notify = kit_receive_right();
+    agent_start(&owner);
+    agent_start(&taker);
+    agent_introduce(&way, &owner, &taker);
+    mach_port_t owned = agent_allocate(&owner);
+    agent_request(&owner, owned, NONE_LEFT, 2, notify);
+    mach_port_t taken = agent_pass(&way, owned, RECEIVE);
+    kit_stays_quiet(notify);
+    ASSERT_EQ(1, agent_status(&taker, taken).mps_nsrequest);
+    kit_deallocate(agent_get(&taker, taken, MACH_MSG_TYPE_MAKE_SEND));
+    ASSERT_EQ(1, kit_expect_notification(notify, NONE_LEFT));
+    agent_end(&owner);
+    agent_end(&taker);
+    kit_destroy(notify);
+}
+
 /* The port moves while its holder is stopped, and the old owner does nothing after the move: it
  * does not hear that the holder knows. */
 static void move_unheard(struct cast *cast)
