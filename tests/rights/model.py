@@ -81,7 +81,7 @@ class Model:
     def messages(self) -> list[Message]:
         return [message for port in self.ports.values() for message in port.queue]
 
-    def onces(self, port: Port) -> int:
+    def once_rights(self, port: Port) -> int:
         """Send-once rights to a port, wherever they are; those that messages were sent by, too."""
         sent = sum(message.how == PORT_SEND_ONCE for message in port.queue)
         found = [e.of for space in self.spaces for e in space.values() if e.kind == "once"]

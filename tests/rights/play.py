@@ -394,7 +394,7 @@ class Play:
         wanted = (
             port.mscount,
             len(port.queue),
-            self.model.onces(port),
+            self.model.once_rights(port),
             requests[0][1],
             requests[1][1],
         )
