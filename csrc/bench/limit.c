@@ -9,13 +9,13 @@
 
 static int limit_open(struct bench_pair *pair)
 {
-    pair->kept = pair_memory(pair, true);
+    pair->kept = pair_memory_shared(pair);
     return pair->kept ? 0 : ENOMEM;
 }
 
 static int copy_open(struct bench_pair *pair)
 {
-    pair->source = pair_memory(pair, false);
+    pair->source = pair_memory_own(pair);
     return pair->source ? limit_open(pair) : ENOMEM;
 }
 

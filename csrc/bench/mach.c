@@ -61,7 +61,7 @@ static int mach_open(struct bench_pair *pair)
 
 static int copy_open(struct bench_pair *pair)
 {
-    pair->source = pair_memory(pair, false);
+    pair->source = pair_memory_own(pair);
     return pair->source ? mach_open(pair) : ENOMEM;
 }
 

@@ -34,7 +34,7 @@ typedef uint64_t lanes __attribute__((vector_size(32), aligned(1), may_alias));
 
 void pair_fill(const struct bench_pair *pair, void *at, unsigned char value)
 {
-    if (pair->touch)
+    if (pair->touch && pair->size)
         memset(at, value, pair->size);
 }
 
@@ -61,11 +61,24 @@ static uint64_t expected(const struct bench_pair *pair, unsigned char value)
     return (size - tail) / sizeof(uint64_t) * (value * 0x0101010101010101) + tail * value;
 }
 
-char *pair_memory(const struct bench_pair *pair, bool shared)
+static char *memory(const struct bench_pair *pair, int flags)
 {
-    int flags = MAP_ANONYMOUS | MAP_POPULATE | (shared ? MAP_SHARED : MAP_PRIVATE);
-    void *at = mmap(NULL, pair->size ? pair->size : 1, PROT_READ | PROT_WRITE, flags, -1, 0);
+    void *at = mmap(NULL, pair->size ? pair->size : 1, PROT_READ | PROT_WRITE,
+                    flags | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     return at == MAP_FAILED ? NULL : at;
+}
+
+char *pair_memory_shared(const struct bench_pair *pair)
+{
+    return memory(pair, MAP_SHARED);
+}
+
+char *pair_memory_own(const struct bench_pair *pair)
+{
+    char *at = memory(pair, MAP_PRIVATE);
+    if (at)
+        (void)madvise(at, pair->size ? pair->size : 1, MADV_DONTFORK);
+    return at;
 }
 
 void pair_memory_free(const struct bench_pair *pair, char *take_memory)

@@ -39,7 +39,7 @@ struct bench_pair {
     char *kept;                           /* limit: the mapping that both keep */
     uint64_t step;                        /* limit: how many so far */
     int socket[2];                        /* socket */
-    char *sink;                           /* socket: the consumer's ordinary array */
+    char *sink;                           /* socket: where the consumer receives */
     char service[BOOTSTRAP_MAX_NAME_LEN]; /* Mach */
     mach_port_t port;    /* Mach: the consumer's receive right, the producer's send right */
     mach_port_t reply;   /* Mach: the producer's */
@@ -65,8 +65,10 @@ void pair_fill(const struct bench_pair *pair, void *at, unsigned char value);
 /* A sum over all bytes, or 0 if the pair touches nothing. */
 uint64_t pair_read(const struct bench_pair *pair, const void *at);
 
-/* Memory of the pair's size that is there already, page by page. NULL with errno. */
-char *pair_memory(const struct bench_pair *pair, bool shared);
+/* Memory of the pair's size that is there already, page by page; NULL with errno. Shared by both
+ * processes, or the producer's own: a fork neither gives it to the child nor has it copied here. */
+char *pair_memory_shared(const struct bench_pair *pair);
+char *pair_memory_own(const struct bench_pair *pair);
 void pair_memory_free(const struct bench_pair *pair, char *take_memory);
 
 /* Looks at the word until it is other than `old`: 0, or ECHILD once the consumer is dead. */

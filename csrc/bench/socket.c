@@ -13,8 +13,8 @@ enum { PRODUCER, CONSUMER };
 
 static int socket_open(struct bench_pair *pair)
 {
-    pair->source = pair_memory(pair, false);
-    pair->sink = pair_memory(pair, false);
+    pair->source = pair_memory_own(pair);
+    pair->sink = pair_memory_shared(pair);
     if (!pair->source || !pair->sink)
         return ENOMEM;
     return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair->socket) ? errno : 0;

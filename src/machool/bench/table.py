@@ -18,9 +18,11 @@ def size_text(size: int) -> str:
 
 
 def number_text(value: float | None) -> str:
-    """Three digits that matter."""
+    """Three digits that matter; M for millions."""
     if value is None:
         return "-"
+    if value >= 1e6:
+        return f"{value / 1e6:.2f}M"
     if value >= 100:
         return f"{value:,.0f}"
     if value >= 10:
