@@ -58,11 +58,7 @@ void ipc_kmsg_return_credit(struct ipc_kmsg *kmsg)
     kmsg->credit_channel = NULL;
     if (!channel)
         return;
-    if (!channel->closed) {
-        lane_credit_return(&channel->lane.in, kmsg->credit);
-        if (lane_room_wanted(&channel->lane.in))
-            wire_channel_ring(channel);
-    }
+    wire_channel_release(channel, kmsg->credit);
     wire_channel_unref(channel);
 }
 

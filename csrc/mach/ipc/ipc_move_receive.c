@@ -137,13 +137,29 @@ static void take_requests(struct ipc_port *port, struct ipc_kmsg *take_kmsg)
     ipc_kmsg_clean(take_kmsg);
 }
 
-/* One packet, decoded, goes where it belongs. */
-static void place(const struct arrival *arrival, struct packet *packet)
+/* Whether the message that brings the port may come in, as ipc_transit_check_credit says. */
+static int check_credits(const struct arrival *arrival)
+{
+    int r = 0;
+    for (uint32_t i = 0; r == 0 && i < arrival->head.packets; i++) {
+        if (arrival->packets[i].head.role == WIRE_ROLE_MESSAGE)
+            r = ipc_transit_check_credit(arrival->channel, &arrival->packets[i].view.head);
+    }
+    return r;
+}
+
+/* One packet, decoded, goes where it belongs. 0 or -EBADMSG. */
+static int place(const struct arrival *arrival, struct packet *packet)
 {
     struct ipc_kmsg *kmsg = packet->kmsg;
     struct ipc_port *port = ipc_port_find(packet->view.head.destination);
     packet->kmsg = NULL;
-    if (packet->head.role == WIRE_ROLE_MESSAGE)
+    int r = packet->head.role == WIRE_ROLE_MESSAGE
+                ? ipc_transit_check_credit(arrival->channel, &packet->view.head)
+                : 0;
+    if (r < 0)
+        ipc_kmsg_clean(kmsg);
+    else if (packet->head.role == WIRE_ROLE_MESSAGE)
         ipc_transit_file(arrival->channel, &packet->view, kmsg);
     else if (!port || port->place != IPC_OWN || port->kind != IPC_PORT || !port->transit)
         ipc_kmsg_clean(kmsg); /* the peer speaks of another port than those it brings */
@@ -151,6 +167,7 @@ static void place(const struct arrival *arrival, struct packet *packet)
         file_queued(arrival, &packet->head, port, kmsg);
     else
         take_requests(port, kmsg);
+    return r;
 }
 
 /* Everything is at hand: from here on only a lie can fail. */
@@ -164,7 +181,7 @@ static int settle_in(struct arrival *arrival)
     for (uint32_t i = 0; r == 0 && i < arrival->head.packets; i++) {
         r = ipc_incoming_decode(&in, &arrival->packets[i].view, arrival->packets[i].kmsg);
         if (r == 0)
-            place(arrival, &arrival->packets[i]);
+            r = place(arrival, &arrival->packets[i]);
     }
     ipc_incoming_deinit(&in);
     for (uint32_t i = 0; i < taken; i++) { /* a port whose right came with no message */
@@ -178,11 +195,14 @@ static int settle_in(struct arrival *arrival)
 /* A message to a port that has moved on brings its ports all the same, and follows it. */
 static int take(struct arrival *arrival, const struct wire_spill *spill)
 {
+    int r = check_credits(arrival);
+    if (r < 0)
+        return r;
     arrival->fds = calloc(spill->fds, sizeof *arrival->fds);
     if (!arrival->fds)
         return -EMFILE;
-    int r = wire_channel_take_fds(arrival->channel, spill->token, spill->fds, arrival->fds,
-                                  ipc_peer_welcome);
+    r = wire_channel_take_fds(arrival->channel, spill->token, spill->fds, arrival->fds,
+                              ipc_peer_welcome);
     if (r < 0)
         return r == -EMFILE ? r : -EBADMSG;
     arrival->fd_count = spill->fds;

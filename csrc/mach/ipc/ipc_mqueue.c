@@ -34,7 +34,7 @@ static void clear_event(int fd)
 
 void ipc_mqueue_file(struct ipc_port *port, struct ipc_kmsg *take_kmsg)
 {
-    if (port->place != IPC_OWN || port->task || port->queued >= IPC_MQUEUE_MAX) {
+    if (port->place != IPC_OWN || port->task) {
         ipc_kmsg_clean(take_kmsg);
         return;
     }

@@ -1,8 +1,8 @@
 /* The queue of a port, and the threads that wait at it.
  *
- * Filing never blocks: who may send was decided at the sender (slots, ipc_mqueue_send), and
- * send-once replies and notifications ignore the limit (S145) up to a bound that only a hostile
- * or broken peer reaches.
+ * Filing never blocks and never loses: who may send was decided at the sender (slots,
+ * ipc_mqueue_send), and send-once replies and notifications ignore the limit (S145). A peer that
+ * sends more than its slots allow is none any longer (ipc_transit).
  *
  * Locks: the task lock; waiting drops it. */
 #ifndef MACHOOL_IPC_MQUEUE_H
@@ -16,10 +16,10 @@
 struct ipc_kmsg;
 struct ipc_port;
 
-#define IPC_MQUEUE_MAX 65534u /* S145 */
+#define IPC_MQUEUE_MAX 65534u /* S145: a task's own sends see it */
 
-/* Puts a message at the end of an OWN port's queue and wakes a receiver; a dead port or an
- * overfull queue cleans it. Consumes the message. */
+/* Puts a message at the end of an OWN port's queue and wakes a receiver; a dead port cleans it.
+ * Consumes the message. */
 void ipc_mqueue_file(struct ipc_port *port, struct ipc_kmsg *take_kmsg);
 
 /* The number of messages of a port or set changes by `by`; its descriptor polls accordingly. */

@@ -45,6 +45,7 @@ void ipc_transit_file(struct wire_channel *channel, const struct wire_message_vi
     if (view->head.credit != LANE_NO_CREDIT) {
         kmsg->credit_channel = wire_channel_ref(channel);
         kmsg->credit = view->head.credit;
+        wire_channel_hold(channel, kmsg->credit);
     }
     if (port && port->place == IPC_REMOTE && port->moved) {
         pass_on(port, kmsg);
@@ -125,6 +126,15 @@ static int discard(struct wire_channel *channel, const struct wire_message_view 
     return 0;
 }
 
+int ipc_transit_check_credit(struct wire_channel *channel, const struct wire_message *head)
+{
+    const struct ipc_port *port = ipc_port_find(head->destination);
+    if (head->credit == LANE_NO_CREDIT)
+        return port && port->place == IPC_OWN && port->kind == IPC_PORT ? -EBADMSG : 0;
+    int r = wire_channel_may_hold(channel, head->credit, MACH_PORT_QLIMIT_MAX);
+    return r == -ENOMEM ? -EMFILE : r;
+}
+
 /* Takes the message's descriptors, if any, and delivers it. 0; -EMFILE: again later; -EBADMSG.
  * `first` descriptors that came before its own are closed. */
 static int take_message(struct wire_channel *channel, const struct wire_message_view *view,
@@ -135,11 +145,14 @@ static int take_message(struct wire_channel *channel, const struct wire_message_
         return discard(channel, view, token, count);
     if (is_elsewhere(ipc_port_find(view->head.destination)) && ipc_engine_puzzled(channel))
         return -EAGAIN;
+    int r = ipc_transit_check_credit(channel, &view->head);
+    if (r < 0)
+        return r;
     struct ipc_kmsg *kmsg = ipc_incoming_make_room(view);
     if (kmsg && count == 0)
         return deliver(channel, view, NULL, 0, kmsg);
     int *fds = kmsg ? calloc(count, sizeof *fds) : NULL;
-    int r = fds ? wire_channel_take_fds(channel, token, count, fds, ipc_peer_welcome) : -EMFILE;
+    r = fds ? wire_channel_take_fds(channel, token, count, fds, ipc_peer_welcome) : -EMFILE;
     if (r == 0) {
         os_fd_close_all(fds, first);
         r = deliver(channel, view, fds + first, view->head.fds, kmsg);

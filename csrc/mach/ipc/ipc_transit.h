@@ -41,8 +41,11 @@ void ipc_transit_flush(void);
 int ipc_transit_take_credit(struct wire_channel *channel, struct ipc_port *port,
                             uint32_t *ret_credit);
 
+/* Whether the sender kept to the limit, which it counts itself: a queue takes whatever has come. 0;
+ * -EMFILE: no memory to count the message now; -EBADMSG. */
+int ipc_transit_check_credit(struct wire_channel *channel, const struct wire_message *head);
 /* Files a message that arrived on the channel at the port or send-once right of that id, or destroys
- * it. */
+ * it. Its credit has been checked. */
 void ipc_transit_file(struct wire_channel *channel, const struct wire_message_view *view,
                       struct ipc_kmsg *take_kmsg);
 /* Whether the peer is believed when it speaks for others of its user: its layer, that a message is a

@@ -60,6 +60,7 @@ void wire_channel_unref(struct wire_channel *channel)
         return;
     free(channel->slots.sent);
     free(channel->slots.taken);
+    free(channel->held.count);
     free(channel);
 }
 
@@ -372,4 +373,38 @@ uint32_t wire_channel_slot_in_flight(const struct wire_channel *channel, uint32_
     /* A reader that returns more than it got only cheats itself of its own limit. */
     uint32_t flight = channel->slots.sent[slot] - lane_credit_returned(&channel->lane.out, slot);
     return flight > UINT32_MAX / 2 ? 0 : flight;
+}
+
+int wire_channel_may_hold(struct wire_channel *channel, uint32_t slot, uint32_t most)
+{
+    struct wire_held *held = &channel->held;
+    if (slot >= LANE_CREDITS)
+        return -EBADMSG;
+    if (slot < held->size)
+        return held->count[slot] < most ? 0 : -EBADMSG;
+    uint32_t size = held->size ? held->size : 16;
+    while (size <= slot)
+        size *= 2;
+    uint16_t *count = realloc(held->count, size * sizeof *count);
+    if (!count)
+        return -ENOMEM;
+    memset(count + held->size, 0, (size - held->size) * sizeof *count);
+    held->count = count;
+    held->size = size;
+    return 0;
+}
+
+void wire_channel_hold(struct wire_channel *channel, uint32_t slot)
+{
+    channel->held.count[slot]++;
+}
+
+void wire_channel_release(struct wire_channel *channel, uint32_t slot)
+{
+    channel->held.count[slot]--;
+    if (channel->closed)
+        return;
+    lane_credit_return(&channel->lane.in, slot);
+    if (lane_room_wanted(&channel->lane.in))
+        wire_channel_ring(channel);
 }

@@ -30,6 +30,11 @@ struct wire_slots { /* the sender's side of queue limits: one slot for each port
     uint32_t used, size;
 };
 
+struct wire_held { /* the reader's side: what has come and not left its port, for each slot */
+    uint16_t *count;
+    uint32_t size;
+};
+
 struct wire_channel {
     struct ipc_watch watch; /* first */
     uint32_t refs;
@@ -47,6 +52,7 @@ struct wire_channel {
     struct util_link fds;     /* struct wire_fds: received, not yet asked for */
     struct util_link waiters; /* struct ipc_waiter: senders that wait for room or a slot */
     struct wire_slots slots;
+    struct wire_held held;
 
     /* Ports that move away (ipc_move.h). Entries are numbered from 1 in either direction. */
     uint64_t published, read;
@@ -108,5 +114,12 @@ int wire_channel_slot_take(struct wire_channel *channel, uint32_t *ret_slot);
 void wire_channel_slot_give(struct wire_channel *channel, uint32_t slot);
 /* Messages that took the slot and have not left their port. */
 uint32_t wire_channel_slot_in_flight(const struct wire_channel *channel, uint32_t slot);
+
+/* Whether a message that took the peer's slot may come in. 0, -ENOMEM, or -EBADMSG: `most` of them are
+ * here already, or there is no such slot. */
+int wire_channel_may_hold(struct wire_channel *channel, uint32_t slot, uint32_t most);
+/* It came in, as could be; it has left its port, and the slot is returned to the peer. */
+void wire_channel_hold(struct wire_channel *channel, uint32_t slot);
+void wire_channel_release(struct wire_channel *channel, uint32_t slot);
 
 #endif

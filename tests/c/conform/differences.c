@@ -39,6 +39,45 @@ TEST(D1_queue_limit_is_for_each_sending_task)
     kit_pair_end(&pair);
 }
 
+PEER(differences_answers)
+{
+    struct kit_pair pair;
+    kit_pair_join(&pair);
+    for (;;) {
+        struct plain_rcv request;
+        ASSERT_OK(kit_receive(&request.header, sizeof(request), pair.mine, 0, PATIENCE));
+        if (request.header.msgh_remote_port == MACH_PORT_NULL)
+            break;
+        ASSERT_OK(kit_try_plain(request.header.msgh_remote_port, MACH_MSG_TYPE_MOVE_SEND_ONCE,
+                                request.header.msgh_id, PATIENCE));
+    }
+    kit_pair_leave(&pair);
+}
+
+/* A reply that its sender has been told was sent is not lost, though a queue of the kernel's would
+ * have ended before it. */
+TEST_FOR(D1_queue_takes_every_reply_of_other_tasks, 60)
+{
+    GATE_DARWIN("the kernel refuses what is one too many, and the sender knows");
+    enum { REPLIES = 65534 + 300 };
+    struct kit_pair pair;
+    mach_port_t reply = kit_receive_right();
+    kit_pair_start(&pair, "differences_answers", "");
+    for (int i = 0; i < REPLIES; i++) {
+        struct plain_msg message;
+        kit_header(&message.header,
+                   MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE),
+                   sizeof(message.header), pair.theirs, reply, i);
+        ASSERT_OK(kit_send(&message.header, MACH_SEND_TIMEOUT, PATIENCE));
+    }
+    kit_send_plain(pair.theirs, 0);
+    for (int i = 0; i < REPLIES; i++)
+        kit_expect_plain(reply, i);
+    kit_expect_nothing(reply);
+    kit_destroy(reply);
+    kit_pair_end(&pair);
+}
+
 PEER(differences_owner)
 {
     char name[BOOTSTRAP_MAX_NAME_LEN];
