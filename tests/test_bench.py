@@ -34,6 +34,7 @@ if __name__ == "__main__":
         sizes=[],
         rounds=1,
         share=0.002,
+        asleep_most=64,
         stream_sizes=[64, 65536],
         memory=34 << 20,
         big=1 << 20,

@@ -26,7 +26,6 @@ from machool.bench.progress import Progress
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 PAUSE = 0.002
-ASLEEP_MOST = MIB
 NEEDED = 12
 """How much memory a size must find available, in times of itself."""
 
@@ -39,6 +38,8 @@ class Effort:
     rounds: int
     share: float
     """Seconds for a turn."""
+    asleep_most: int
+    """The largest size that is also sent to a receiver that sleeps."""
     stream_sizes: list[int]
     memory: int
     """The size whose price in memory is told; from 33 MiB on malloc gives pages back at once."""
@@ -58,6 +59,7 @@ FULL = Effort(
     sizes=[0, 64, 4 * KIB, 64 * KIB, MIB, 8 * MIB, 64 * MIB, GIB],
     rounds=7,
     share=0.1,
+    asleep_most=MIB,
     stream_sizes=[64, 64 * KIB, MIB, 8 * MIB],
     memory=64 * MIB,
     big=256 * MIB,
@@ -73,6 +75,7 @@ QUICK = Effort(
     sizes=[64, 64 * KIB, MIB, 8 * MIB],
     rounds=3,
     share=0.02,
+    asleep_most=64 * KIB,
     stream_sizes=[64, MIB],
     memory=64 * MIB,
     big=64 * MIB,
@@ -132,7 +135,7 @@ def _rows(
     turns, share, progress = run.effort.rounds, run.effort.share, run.progress
     hot = rounds.run(contestants, size, turns, share, progress=progress)
     asleep: dict[tuple[str, str], rounds.Figure] = {}
-    if size <= ASLEEP_MOST:
+    if size <= run.effort.asleep_most:
         asleep = rounds.run(contestants, size, turns, share, PAUSE, progress)
     for (name, way), figure in hot.items():
         row: dict[str, Any] = {"name": name, "way": way, "hot": figure.best}
