@@ -198,7 +198,12 @@ def test_run_paths():
 
 
 def test_import_needs_no_environment(tmp_path):
-    code = "import machool; print(open('/proc/self/maps').read())"
+    """Wherever the package itself is found; that alone is told."""
+    where = str(Path(machool.__file__).parents[1])
+    code = (
+        f"import sys; sys.path.insert(0, {where!r}); "
+        "import machool; print(open('/proc/self/maps').read())"
+    )
     maps = output(sys.executable, "-c", code, env={}, cwd=tmp_path)
     assert {line.split()[-1] for line in maps.splitlines() if "libmachool" in line} == {
         str(LIBRARY)

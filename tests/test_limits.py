@@ -189,6 +189,44 @@ def test_sender_with_little(spawn, name, unprivileged, which, room, kind):
             assert bytes(server.receive(LIMIT).ool[0]) == letter(number) * (3 << 20)
 
 
+def both_ends(name, uid, which, room):
+    import resource
+
+    become(uid)
+    server, client = machool.Server(name), machool.Client(name)
+    data = b"x" * 300_000
+    client.send(b"warm", ool=data)
+    server.receive()
+    ballast = bytearray(16 << 20)  # room for Python itself, once the limit has been met
+    before = resource.getrlimit(getattr(resource, "RLIMIT_" + which))[0]
+    limit(which, room)
+    kept, failed = [], 0
+    while failed < 5 and len(kept) < 3000:
+        try:
+            client.send(ool=data, timeout=0)
+            kept.append(server.receive(timeout=0))
+        except (machool.MachError, MemoryError):
+            failed += 1
+    del ballast
+    limit(which, before)
+    assert all(bytes(message.ool[0]) == data for message in kept if len(message.ool[0]))
+    kept.clear()
+    try:
+        while True:
+            server.receive(timeout=0)
+    except machool.TimedOut:
+        pass
+    client.send(b"after", ool=data)
+    assert server.receive(timeout=LIMIT).body == b"after"
+    tell(failed)
+
+
+@pytest.mark.parametrize(("which", "room"), [("NOFILE", 40), ("AS", 500 << 20)])
+def test_both_ends_in_one_process(name, spawn, unprivileged, which, room):
+    failed = spawn(both_ends, name, unprivileged, which, room, uses=(become, limit)).hear()
+    assert failed in (0, 5)
+
+
 def test_thousands_of_regions_kept(spawn, name, unprivileged):
     """Regions that were received hold no descriptor each: more of them than RLIMIT_NOFILE."""
 

@@ -454,6 +454,19 @@ def test_folder_of_names(spawn, name, tmp_path):
     assert spawn(visitor, name, env=env).hear() == "not found"
 
 
+def test_folder_for_one_process(spawn, name, tmp_path):
+    """It looks up its own name, and takes it again."""
+
+    def visit_oneself(name):
+        for _ in range(2):
+            with machool.Server(name) as server, machool.Client(name, timeout=30) as client:
+                threading.Thread(target=lambda: server.receive().reply(b"yes")).start()
+                assert client.request().body == b"yes"
+        tell("done")
+
+    assert spawn(visit_oneself, name, env={"MACHOOL_BOOTSTRAP_DIR": str(tmp_path)}).hear() == "done"
+
+
 def test_folder_after_a_kill_and_after_an_end(spawn, name, tmp_path):
     env = {"MACHOOL_BOOTSTRAP_DIR": str(tmp_path)}
 
