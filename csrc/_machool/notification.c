@@ -84,8 +84,7 @@ static PyType_Slot notification_slots[] = {
 PyType_Spec notification_spec = {
     .name = "machool._machool.Notification",
     .basicsize = sizeof(Notification),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE |
-             Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .slots = notification_slots,
 };
 
