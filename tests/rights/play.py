@@ -217,13 +217,14 @@ class Play:
             )
         )
         old = getattr(holder, where)
-        if kind == m.DESTROYED and old and once:
+        forgotten = old and not old.port.alive and code == 0  # on a move: nobody would be told
+        if kind == m.DESTROYED and old and once and not forgotten:
             same("request", code, FAILURE)
             self.model.release(Right(m.PORT_SEND_ONCE, once))
             return
         same("request", code, 0)
         setattr(holder, where, once)
-        if old and not old.port.alive:  # it may have been forgotten on a move
+        if old and not old.port.alive:
             assert previous in (0, m.DEAD)
         else:
             same("an earlier request", previous != 0, old is not None)
