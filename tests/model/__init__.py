@@ -1,0 +1,1 @@
+"""The model of how rights are counted and receive rights move: README.md."""

@@ -1,0 +1,131 @@
+"""The side of those who hold rights to a port that moves."""
+
+from __future__ import annotations
+
+from .engine import AGAIN, Steps
+from .move import Arrive, Moved
+from .peer import Channel, Peer
+from .port import REMOTE, Port
+from .way import Way
+
+PATIENT_LOOKS = 200
+
+
+class Holding(Arrive):
+    def acknowledged(self, channel: Channel, serial: int) -> None:
+        peer = channel.peer
+        while peer.tombs and peer.tombs[0][0] <= serial:
+            self.lift(peer.tombs.pop(0)[1])
+        if not channel.closed:
+            self.maybe_bye(peer)
+
+    # ---- a cut is seen
+
+    def move_wait(self, channel: Channel) -> Steps:
+        """Before publishing: "restart", or AGAIN while the cut lasts."""
+        for _ in range(PATIENT_LOOKS):
+            if not channel.sees_cut:
+                break
+            yield from self.look_peer(channel)
+            yield
+        return AGAIN if channel.sees_cut else "restart"
+
+    def move_settle(self, channel: Channel, destination: Port) -> Steps:
+        """After publishing: None, or "restart": it came too late."""
+        channel.unsettled = channel.published
+        destination.missed = False
+        while channel.sees_cut and not channel.ended:
+            yield from self.look_peer(channel)
+            if channel.closed or not channel.sees_cut:
+                break
+            self.read_socket(channel)
+            yield
+        channel.unsettled = 0
+        return "restart" if destination.missed and self.rule("resend") else None
+
+    # ---- MOVED
+
+    def reroute(self, port: Port, old: Peer, new: Peer) -> None:
+        port.grants.pop(old, None)
+        port.slot_channel = None
+        port.hops += 1
+        port.peer = new
+        port.add(new, 1)
+
+    def held_of(self, peer: Peer, id: int) -> Port | None:
+        port = self.ports.get(id)
+        return port if port and port.place is REMOTE and port.peer is peer else None
+
+    def follow(self, old: Peer, way: Way, ids: tuple[int, ...]) -> Steps:
+        taken = []
+        for id in ids:
+            port = self.held_of(old, id)
+            new = None
+            if port:
+                new = yield from self.way_claim(way, id)
+                new = new or self.bringer(way, id)
+            if new:
+                self.reroute(port, old, new)
+                taken.append(id)
+            elif port:
+                self.die(port)
+        for id in ids:
+            if id not in taken and self.rule("back"):
+                self.way_leave(way, id)
+
+    def mark_missed(self, channel: Channel, moved: Moved) -> None:
+        if channel.unsettled <= moved.read or moved.cut == channel.cut_known:
+            return
+        for id in moved.ids:
+            if id in self.ports:
+                self.ports[id].missed = True
+
+    def hear_moved(self, channel: Channel, moved: Moved) -> Steps:
+        old = channel.peer
+        ahead = not moved.way and any(self.held_of(old, id) for id in moved.ids)
+        if ahead and self.puzzling(channel):
+            return AGAIN  # until the channel that tells the way has been read
+        way = Way(None, moved.owner)
+        way.opened = True
+        if moved.token:
+            way = Way(self.take_ends(channel, moved.token)[0], moved.owner)
+        self.log("reads moved", moved, "of", old)
+        if moved.serial:
+            self.tell(old, "ack", moved.serial)  # before what follows from it
+        self.mark_missed(channel, moved)
+        channel.cut_known = moved.cut
+        if moved.way:
+            yield from self.follow(old, way, moved.ids)
+        self.way_close(way)
+        self.maybe_bye(old)
+        return None
+
+    # ---- rights that come too late
+
+    def late(self, peer: Peer, port: Port | None, id: int) -> Steps:
+        """Who came with a right to what is not here hears where it is, or that it is dead."""
+        channel = self.channel_of(peer)
+        if channel is None:
+            return None
+        known = port is not None and port.place is REMOTE and port.moved and self.rule("late")
+        token = 0
+        if known and port.peer is not peer:
+            end = self.kernel.connect(port.peer.name, self)
+            known = end is not None
+            if end:
+                self.kernel.send(end, "intro", (id,))
+                yield
+                owner = self.channel_of(port.peer) if port.peer else None
+                if port.place is not REMOTE or (owner and owner.sees_cut and self.rule("witness")):
+                    self.close(end)
+                    return AGAIN
+                token = self.send_ends(channel, [end])
+                yield
+        if not known:
+            self.tell(peer, "dead", (id, 0))
+            return None
+        cut = channel.cut & ~1
+        self.publish(
+            channel, "moved", Moved(port.peer.name, channel.read, cut, (id,), token, True, 0)
+        )
+        return None

@@ -1,0 +1,54 @@
+"""Another task, and the channels to it."""
+
+from __future__ import annotations
+
+from .kernel import End, Ring
+
+
+class Peer:
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.channels: list[Channel] = []  # oldest first
+        self.tombs: list[tuple[int, list]] = []  # number of the move, ports
+
+    def __repr__(self) -> str:
+        return f"peer {self.name}"
+
+
+class Channel:
+    """One socket and a ring in each direction."""
+
+    serial = 0
+
+    def __init__(self, end: End, out: Ring, into: Ring) -> None:
+        self.end = end
+        self.out = out
+        self.into = into
+        self.peer: Peer = None  # type: ignore[assignment]
+        self.cut = 0  # the word in `into`
+        self.cut_known = 0  # of the word in `out`, as last heard
+        self.published = self.read = 0
+        self.unsettled = 0
+        self.puzzled = 0
+        self.bye = self.byes = 0  # the number of the BYE that was said last, and still holds
+        self.frozen = self.ended = self.closed = False
+        self.kept: dict[int, tuple[End, ...]] = {}  # ends whose entry has not been read
+        self.token = 0
+        self.slots = 0
+        self.sent: dict[int, int] = {}
+
+    def __repr__(self) -> str:
+        return f"{self.end}>{self.peer.name}"
+
+    @property
+    def is_cut(self) -> bool:
+        """By this task."""
+        return self.cut % 2 == 1
+
+    @property
+    def sees_cut(self) -> bool:
+        """By the peer, and not heard about yet."""
+        return not self.closed and self.out.cut != self.cut_known
+
+    def in_flight(self, slot: int) -> int:
+        return 0 if self.closed else self.sent[slot] - self.out.returned.get(slot, 0)

@@ -1,0 +1,149 @@
+"""The rules of the protocol. Each can be switched off, to see what it is for.
+
+`seed` is a schedule that goes wrong without the rule; None: none has been found yet.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Rule(NamedTuple):
+    says: str
+    seed: int | None = None
+
+
+RULES = {
+    "pass": Rule(
+        "a zero is believed only after a whole pass that began after the last decrement",
+        35,
+    ),
+    "first": Rule(
+        "all that is for a peer is published on the first channel known",
+        0,
+    ),
+    "end": Rule(
+        "an end is closed only after what it stands for has been claimed",
+        48,
+    ),
+    "puzzle": Rule(
+        "what names an id that is not known waits until all other rings have been read",
+        0,
+    ),
+    "rest": Rule(
+        "the ring of a task that has died is read to its end",
+        None,
+    ),
+    "agree": Rule(
+        "a channel is closed only when both sides have said that they need it no more",
+        25,
+    ),
+    "number": Rule(
+        "and of two BYEs only the last can be agreed to",
+        20703,
+    ),
+    "last": Rule(
+        "a channel that both had done with, and is used after all, is the last one known",
+        None,
+    ),
+    "frozen": Rule(
+        "to tell what has moved does not put such a channel to use again",
+        22272,
+    ),
+    "one": Rule(
+        "one riddle is given up at a time",
+        None,
+    ),
+    "grave": Rule(
+        "what names an id that died here waits for nothing",
+        None,
+    ),
+    "introduce": Rule(
+        "a right for a third task is introduced before it is given up",
+        9,
+    ),
+    "cut": Rule(
+        "before a port moves, the rings of its holders are cut and read",
+        0,
+    ),
+    "again": Rule(
+        "the cut is looked for until no new holder turns up",
+        20092,
+    ),
+    "every": Rule(
+        "every channel of a holder is cut",
+        58,
+    ),
+    "tell": Rule(
+        "and each of them tells what has moved",
+        0,
+    ),
+    "settle": Rule(
+        "who finds its ring cut after publishing hears MOVED before it goes on",
+        148,
+    ),
+    "lend": Rule(
+        "what a message grants is counted when it is published, before anything is read",
+        361,
+    ),
+    "alone": Rule(
+        "that the last right went here decides only if no other task has had it",
+        836,
+    ),
+    "resend": Rule(
+        "what came after the cut is sent again by its sender",
+        148,
+    ),
+    "tomb": Rule(
+        "what came after the cut is discarded by the old owner",
+        148,
+    ),
+    "keep": Rule(
+        "the old owner keeps a right to what has moved while there are tombs for it",
+        24654,
+    ),
+    "tombed": Rule(
+        "and the new owner does not count that right when nothing else is left of it",
+        None,
+    ),
+    "hold": Rule(
+        "ends under way hear HOLD, then STAY or GONE",
+        307,
+    ),
+    "listen": Rule(
+        "who has claimed what an end stands for listens to the end once more",
+        None,
+    ),
+    "witness": Rule(
+        "who has introduced a right looks whether its owner is making a cut",
+        22473,
+    ),
+    "hear": Rule(
+        "and if so hears what moved before it introduces the right again",
+        20,
+    ),
+    "late": Rule(
+        "who comes with a right to what has moved on is told where it is",
+        None,
+    ),
+    "follow": Rule(
+        "a message for what has moved on follows it",
+        None,
+    ),
+    "resolve": Rule(
+        "ends that came before their port stand for it when it comes",
+        80,
+    ),
+    "orphan": Rule(
+        "ends that were sent for a move that is given up are closed",
+        None,
+    ),
+    "back": Rule(
+        "a holder gives back what it was told of and no longer holds",
+        None,
+    ),
+    "credit": Rule(
+        "a discarded message gives its place in the queue back",
+        None,
+    ),
+}

@@ -1,0 +1,12 @@
+"""One task: all its parts."""
+
+from __future__ import annotations
+
+from .ends import Ends
+from .moved import Holding
+from .program import Program
+from .way import Ways
+
+
+class Task(Program, Holding, Ends, Ways):
+    pass
