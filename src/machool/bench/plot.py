@@ -53,7 +53,7 @@ def draw(report: dict[str, Any], path: Path) -> None:
     matplotlib.rcParams.update({"svg.hashsalt": "machool", "svg.fonttype": "none"})
     pyplot = importlib.import_module("matplotlib.pyplot")
     trips = report["round trips"]
-    figure, axes = pyplot.subplots(1, len(PANELS), figsize=(14, 6), sharey=True)
+    figure, axes = pyplot.subplots(1, len(PANELS), figsize=(15, 6), sharey=True)
     for axis, (way, title) in zip(axes, PANELS, strict=True):
         for name, sizes, times in _series(trips, way):
             bold = name in (OURS, native.LIMIT)
@@ -76,7 +76,7 @@ def draw(report: dict[str, Any], path: Path) -> None:
     axes[0].set_ylabel("µs: fill, hand over, read, acknowledge")
     facts = report["machine"]
     figure.suptitle(f"machool {facts['machool']}, {facts['system']}, {facts['cpu']}", fontsize=10)
-    figure.tight_layout(rect=(0, 0, 0.86, 1))
+    figure.tight_layout(rect=(0, 0, 0.83, 1))
     lines, labels = axes[0].get_legend_handles_labels()
     figure.legend(lines, labels, loc="center right", fontsize=9, frameon=False)
     figure.savefig(path, dpi=120, metadata={"Date": None} if path.suffix == ".svg" else None)
