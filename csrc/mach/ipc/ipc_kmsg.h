@@ -28,6 +28,7 @@ struct ipc_carried {
     struct ipc_port *port;
     mach_msg_type_name_t type; /* MACH_MSG_TYPE_PORT_SEND, _SEND_ONCE or _RECEIVE; 0: none */
     bool dead;                 /* MACH_PORT_DEAD */
+    bool lent;                 /* counted for the peer that it is sent to */
 };
 
 struct ipc_kmsg_descriptor {

@@ -28,7 +28,7 @@ struct holder {                   /* one ring that is cut */
 };
 
 struct move {
-    struct ipc_port **ports; /* first the ports, then their send-once rights; borrowed */
+    struct ipc_port **ports; /* first the ports, then their send-once rights; referenced */
     uint32_t port_count, count, size;
     struct holder *holders;
     uint32_t holder_count;
@@ -51,7 +51,7 @@ static int add(struct move *move, struct ipc_port *port)
         move->size = size;
     }
     port->moving = true;
-    move->ports[move->count++] = port;
+    move->ports[move->count++] = ipc_port_ref(port); /* reading may use up a send-once right */
     return 0;
 }
 
@@ -71,8 +71,10 @@ static int add_message(struct move *move, const struct ipc_kmsg *kmsg)
 
 static void forget_ports(struct move *move)
 {
-    for (uint32_t i = 0; i < move->count; i++)
+    for (uint32_t i = 0; i < move->count; i++) {
         move->ports[i]->moving = false;
+        ipc_port_unref(move->ports[i]);
+    }
     move->count = move->port_count = 0;
 }
 
@@ -390,11 +392,14 @@ static void empty(struct move *move, uint32_t i)
         struct ipc_kmsg *kmsg = UTIL_CONTAINER(port->queue.next, struct ipc_kmsg, link);
         util_list_remove(&kmsg->link);
         port->queued--;
-        ipc_outgoing_let_go(&move->out, kmsg);
+        ipc_outgoing_lend(&move->out, kmsg);
+        ipc_outgoing_let_go(kmsg);
         ipc_kmsg_clean(kmsg);
     }
-    if (move->requests[i])
-        ipc_outgoing_let_go(&move->out, move->requests[i]);
+    if (move->requests[i]) {
+        ipc_outgoing_lend(&move->out, move->requests[i]);
+        ipc_outgoing_let_go(move->requests[i]);
+    }
     port->no_senders = port->destroyed = NULL;
 }
 
@@ -424,6 +429,7 @@ static void commit(struct move *move, struct ipc_peer *owner)
     for (uint32_t i = 0; i < move->count; i++) {
         move->ports[i]->moving = false;
         ipc_port_drop(move->ports[i]);
+        ipc_port_unref(move->ports[i]);
     }
     move->count = 0;
 }
@@ -503,7 +509,8 @@ int ipc_move_send(struct ipc_kmsg *kmsg, struct ipc_port *destination)
     ipc_task.moving = false;
     if (r == 0) {
         ipc_task.bytes_inline += kmsg->inline_size;
-        ipc_outgoing_let_go(&move.out, kmsg);
+        ipc_outgoing_lend(&move.out, kmsg);
+        ipc_outgoing_let_go(kmsg);
         if (destination->kind == IPC_ONCE && destination->place == IPC_REMOTE)
             (void)ipc_grants_take(&destination->grants, channel->peer); /* used */
         ipc_kmsg_clean(kmsg);

@@ -4,6 +4,7 @@
 #include "ipc/ipc_door.h"
 #include "ipc/ipc_entry_port.h"
 #include "ipc/ipc_kmsg.h"
+#include "ipc/ipc_move.h"
 #include "ipc/ipc_peer.h"
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_right.h"
@@ -92,11 +93,15 @@ static int end_for(struct ipc_outgoing *out, const struct ipc_peer *owner,
     return 0;
 }
 
-/* Whether rights of that owner are moving away: what was said at its door may not have been heard. */
+/* Whether rights of that owner are moving away: what was said at its door may not have been heard.
+ * Then its ring is read, for nobody else does before this is tried again. */
 static bool moving(const struct ipc_peer *owner)
 {
     struct wire_channel *channel = ipc_peer_channel(owner);
-    return channel && wire_channel_cut(channel);
+    if (!channel || !wire_channel_cut(channel))
+        return false;
+    (void)ipc_move_wait(channel);
+    return true;
 }
 
 int ipc_outgoing_introduce(struct ipc_outgoing *out)
@@ -234,17 +239,31 @@ int ipc_outgoing_encode(struct ipc_outgoing *out, const struct ipc_kmsg *kmsg,
     return 0;
 }
 
-/* Counts what was granted and lets go of the rest. A receive right has become the peer's. */
-static void let_go(struct ipc_outgoing *out, struct ipc_carried *right)
+static void lend(struct ipc_carried *right, struct ipc_peer *peer)
 {
     struct ipc_port *port = right->port;
-    if (port && right->type == MACH_MSG_TYPE_PORT_RECEIVE) {
-        *right = (struct ipc_carried){0};
+    right->lent = port && right->type != MACH_MSG_TYPE_PORT_RECEIVE && port->place == IPC_OWN &&
+                  !port->moving;
+    if (!right->lent)
         return;
-    }
-    if (port && port->place == IPC_OWN && !port->moving)
-        (void)ipc_grants_add(&port->grants, out->channel->peer, 1); /* room was made before */
-    ipc_right_clean(right);
+    port->lent = true;
+    (void)ipc_grants_add(&port->grants, peer, 1); /* room was made before */
+}
+
+static void take_back(struct ipc_carried *right, struct ipc_peer *peer)
+{
+    if (right->lent && peer)
+        (void)ipc_grants_add(&right->port->grants, peer, -1);
+    right->lent = false;
+}
+
+/* A receive right has become the peer's; of the others this task's part goes. */
+static void let_go(struct ipc_carried *right)
+{
+    if (right->port && right->type == MACH_MSG_TYPE_PORT_RECEIVE)
+        *right = (struct ipc_carried){0};
+    else
+        ipc_right_clean(right);
 }
 
 static int make_room_for_grant(struct ipc_outgoing *out, const struct ipc_carried *right)
@@ -270,12 +289,31 @@ int ipc_outgoing_make_room(struct ipc_outgoing *out, const struct ipc_kmsg *kmsg
     return r;
 }
 
-void ipc_outgoing_let_go(struct ipc_outgoing *out, struct ipc_kmsg *kmsg)
+void ipc_outgoing_lend(struct ipc_outgoing *out, struct ipc_kmsg *kmsg)
 {
-    let_go(out, &kmsg->reply);
+    struct ipc_peer *peer = out->channel->peer;
+    lend(&kmsg->reply, peer);
     for (uint32_t i = 0; i < kmsg->descriptor_count; i++) {
         for (uint32_t k = 0; k < kmsg->descriptors[i].right_count; k++)
-            let_go(out, &kmsg->descriptors[i].rights[k]);
+            lend(&kmsg->descriptors[i].rights[k], peer);
+    }
+}
+
+void ipc_outgoing_take_back(struct ipc_kmsg *kmsg, struct ipc_peer *peer)
+{
+    take_back(&kmsg->reply, peer);
+    for (uint32_t i = 0; i < kmsg->descriptor_count; i++) {
+        for (uint32_t k = 0; k < kmsg->descriptors[i].right_count; k++)
+            take_back(&kmsg->descriptors[i].rights[k], peer);
+    }
+}
+
+void ipc_outgoing_let_go(struct ipc_kmsg *kmsg)
+{
+    let_go(&kmsg->reply);
+    for (uint32_t i = 0; i < kmsg->descriptor_count; i++) {
+        for (uint32_t k = 0; k < kmsg->descriptors[i].right_count; k++)
+            let_go(&kmsg->descriptors[i].rights[k]);
     }
 }
 

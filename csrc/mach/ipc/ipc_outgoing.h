@@ -2,7 +2,8 @@
  * the descriptors they need.
  *
  * Preparing changes no count, so that it can be given up at any point; once the entry has been
- * published, let_go counts what was granted and lets go of the rest.
+ * published, lend counts what was granted and let_go lets go of the rest. Nothing is read between
+ * publishing and lend: a right may be another task's, or this one's, afterwards.
  *
  * Locks: the task lock. */
 #ifndef MACHOOL_IPC_OUTGOING_H
@@ -48,7 +49,11 @@ int ipc_outgoing_spill(struct ipc_outgoing *out, const void *bytes, size_t size)
 
 /* Makes sure that counting cannot fail once the entry is published. 0 or -ENOMEM. */
 int ipc_outgoing_make_room(struct ipc_outgoing *out, const struct ipc_kmsg *kmsg);
+/* Counts what the message grants. */
+void ipc_outgoing_lend(struct ipc_outgoing *out, struct ipc_kmsg *kmsg);
+/* The peer has not read it, and it is sent again: nothing is granted. */
+void ipc_outgoing_take_back(struct ipc_kmsg *kmsg, struct ipc_peer *peer);
 /* The message's rights belong to the peer now. */
-void ipc_outgoing_let_go(struct ipc_outgoing *out, struct ipc_kmsg *kmsg);
+void ipc_outgoing_let_go(struct ipc_kmsg *kmsg);
 
 #endif

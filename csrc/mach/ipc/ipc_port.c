@@ -189,6 +189,7 @@ struct ipc_port *ipc_port_arrive(struct util_id id, struct ipc_port *target, uin
     port->limit = limit;
     port->moved = port->unanswered = false;
     port->transit = port->arriving = !target;
+    port->lent = true;
     if (target) {
         port->target = ipc_port_ref(target);
         util_list_append(&target->nonces, &port->nonces);
@@ -277,7 +278,7 @@ struct ipc_port *ipc_port_carry(struct ipc_port *port)
 void ipc_port_drop(struct ipc_port *port)
 {
     if (--port->local == 0) {
-        if (port->place == IPC_OWN && port->kind == IPC_ONCE && ipc_grant_none(port))
+        if (port->place == IPC_OWN && port->kind == IPC_ONCE && !port->lent && ipc_grant_none(port))
             ipc_notify_send_once(port); /* it was the only one: nobody else can have it */
         else if (port->place == IPC_OWN)
             ipc_grant_dropped(port);

@@ -79,6 +79,7 @@ struct ipc_port {
     bool transit;                /* a message carries the receive right */
     bool moving;                 /* on its way to another task, in the very act (ipc_move.h) */
     bool arriving;               /* the same, from another: no message carries the right yet */
+    bool lent;                   /* other tasks have had rights to it */
     bool moved;                  /* REMOTE: was once this task's */
     struct ipc_port *carrier;    /* the port in whose queue that message is; borrowed; NULL: none */
     struct ipc_port *no_senders; /* send-once right for that notification, carried; or NULL */

@@ -56,9 +56,19 @@ static int prepare(struct ipc_outgoing *out, const struct ipc_kmsg *kmsg, struct
     return r;
 }
 
+static bool is_known(const struct ipc_peer *peer)
+{
+    UTIL_LIST_EACH(at, after, &ipc_task.peers)
+    {
+        if (UTIL_CONTAINER(at, struct ipc_peer, link) == peer)
+            return true;
+    }
+    return false;
+}
+
 /* Publishes the message as one entry, or spilled. */
-static int publish(struct ipc_outgoing *out, const struct ipc_kmsg *kmsg,
-                   struct ipc_port *destination, uint32_t credit)
+static int publish(struct ipc_outgoing *out, struct ipc_kmsg *kmsg, struct ipc_port *destination,
+                   uint32_t credit)
 {
     size_t size = ipc_outgoing_size(kmsg);
     bool spilled = size > LANE_ENTRY_MAX;
@@ -80,13 +90,20 @@ static int publish(struct ipc_outgoing *out, const struct ipc_kmsg *kmsg,
     if (credit != LANE_NO_CREDIT)
         out->channel->slots.sent[credit]++;
     wire_channel_commit(out->channel, spilled ? WIRE_SPILL : WIRE_MESSAGE, entry);
-    return wire_channel_cut(out->channel) ? ipc_move_settle(out->channel, destination) : 0;
+    ipc_outgoing_lend(out, kmsg);
+    if (!wire_channel_cut(out->channel))
+        return 0;
+    struct ipc_peer *peer = out->channel->peer;
+    r = ipc_move_settle(out->channel, destination);
+    if (r < 0) /* a peer that has died meanwhile counts for nothing any more */
+        ipc_outgoing_take_back(kmsg, is_known(peer) ? peer : NULL);
+    return r;
 }
 
 /* After publishing: grants are counted and everything the message held goes. */
 static void consume(struct ipc_outgoing *out, struct ipc_kmsg *kmsg, struct ipc_port *destination)
 {
-    ipc_outgoing_let_go(out, kmsg);
+    ipc_outgoing_let_go(kmsg);
     if (destination->kind == IPC_ONCE && destination->place == IPC_REMOTE) {
         /* used: nothing is to be given back, the owner spends it */
         (void)ipc_grants_take(&destination->grants, out->channel->peer);
