@@ -29,7 +29,7 @@ struct holder {                   /* one ring that is cut */
 
 struct move {
     struct ipc_port **ports; /* first the ports, then their send-once rights; referenced */
-    uint32_t port_count, count, size;
+    uint32_t port_count, count, size, request_count;
     struct holder *holders;
     uint32_t holder_count;
     uint8_t *bytes; /* the entry's object */
@@ -315,6 +315,7 @@ static int make_requests(struct move *move)
     move->requests = calloc(move->port_count ? move->port_count : 1, sizeof(struct ipc_kmsg *));
     if (!move->requests)
         return -ENOMEM;
+    move->request_count = move->port_count;
     for (uint32_t i = 0; i < move->port_count; i++) {
         struct ipc_port *const rights[2] = {move->ports[i]->no_senders, move->ports[i]->destroyed};
         if (!rights[0] && !rights[1])
@@ -456,7 +457,7 @@ static void deinit(struct move *move)
         free(holder->ports);
         wire_channel_unref(holder->channel);
     }
-    for (uint32_t i = 0; move->requests && i < move->port_count; i++) {
+    for (uint32_t i = 0; i < move->request_count; i++) {
         if (!move->requests[i])
             continue;
         for (unsigned k = 0; k < 2; k++) /* the ports still have them, or they went */

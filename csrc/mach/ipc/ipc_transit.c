@@ -288,11 +288,20 @@ static int receive_count(struct wire_channel *channel, uint16_t kind, const void
     return 0;
 }
 
+/* The peer goes on after all. Another channel may be the first meanwhile, and remains it: what was
+ * published there must not be overtaken. */
+static void thaw(struct wire_channel *channel)
+{
+    channel->frozen = false;
+    util_list_remove(&channel->in_peer);
+    util_list_append(&channel->peer->channels, &channel->in_peer);
+}
+
 int ipc_transit_receive(struct wire_channel *channel, uint16_t kind, const void *payload,
                         size_t size)
 {
-    if (kind != WIRE_BYE && kind != WIRE_BYE_OK)
-        channel->frozen = false; /* the peer goes on after all */
+    if (channel->frozen && kind != WIRE_BYE && kind != WIRE_BYE_OK)
+        thaw(channel);
     switch (kind) {
     case WIRE_MESSAGE:
         return receive_message(channel, payload, size);

@@ -109,7 +109,7 @@ void wire_channel_commit(struct wire_channel *channel, enum wire_kind kind, size
 {
     channel->published++;
     channel->said_bye = kind == WIRE_BYE;
-    channel->frozen = kind == WIRE_BYE_OK;
+    channel->frozen = kind == WIRE_BYE_OK || (channel->frozen && kind == WIRE_MOVED);
     if (lane_commit(&channel->lane.out, (uint16_t)kind, payload))
         wire_channel_ring(channel);
 }
