@@ -20,7 +20,7 @@ class Rights(State):
             self.world.fail("a right dropped twice:", port, "at", self)
         if port.local:
             if port.local == port.tombs and port.place is REMOTE and self.rule("tombed"):
-                self.tell(port.peer, "tombed", (port.id, 0))
+                self.tell(port.peer, "tombed", (port.id, port.grants.get(port.peer, 0)))
             return
         alone = not port.lent or not self.rule("alone")
         if port.place is OWN and port.kind is ONCE and port.unwanted and alone:

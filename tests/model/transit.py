@@ -270,7 +270,7 @@ class Transit(Engine):
             port.add(peer, 1)
         elif kind == "release" and own:
             port.add(peer, -count)
-        elif kind == "tombed" and own and peer in port.grants:
+        elif kind == "tombed" and own and port.grants.get(peer) == count:
             port.tombed.add(peer)
         elif kind == "dead" and port and port.place is REMOTE:
             port.grants.pop(peer, None)

@@ -66,10 +66,10 @@ bool ipc_grants_is_mover(const struct ipc_grants *grants, const struct ipc_peer 
     return grant && grant->mover;
 }
 
-void ipc_grants_tombed(struct ipc_grants *grants, const struct ipc_peer *peer)
+void ipc_grants_tombed(struct ipc_grants *grants, const struct ipc_peer *peer, uint64_t count)
 {
     struct ipc_grant *grant = find(grants, peer);
-    if (grant)
+    if (grant && grant->count == (int64_t)count)
         grant->tombed = true;
 }
 

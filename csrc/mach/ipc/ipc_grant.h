@@ -44,8 +44,9 @@ int64_t ipc_grants_take(struct ipc_grants *grants, const struct ipc_peer *peer);
 int ipc_grants_add_mover(struct ipc_grants *grants, struct ipc_peer *peer, bool senders);
 /* Whether what is counted for that peer is no right that anybody could have sent by. */
 bool ipc_grants_is_mover(const struct ipc_grants *grants, const struct ipc_peer *peer);
-/* That peer uses its right no more, and keeps it for late comers (ipc_tomb.h). */
-void ipc_grants_tombed(struct ipc_grants *grants, const struct ipc_peer *peer);
+/* That peer uses its `count` rights no more, and keeps them for late comers (ipc_tomb.h). If there
+ * are others, it had not heard of them when it said so, and will say so again. */
+void ipc_grants_tombed(struct ipc_grants *grants, const struct ipc_peer *peer, uint64_t count);
 /* All counts of `from` become counts of `to`. */
 void ipc_grants_merge(struct ipc_grants *grants, const struct ipc_peer *from, struct ipc_peer *to);
 void ipc_grants_deinit(struct ipc_grants *grants);

@@ -285,7 +285,8 @@ void ipc_port_drop(struct ipc_port *port)
         else if (port->place == IPC_REMOTE)
             release(port);
     } else if (port->local == port->tombs && port->place == IPC_REMOTE) {
-        ipc_peer_tell(port->peer, WIRE_TOMBED, port->node.id, 0);
+        int64_t count = ipc_grants_of(&port->grants, port->peer);
+        ipc_peer_tell(port->peer, WIRE_TOMBED, port->node.id, (uint64_t)count);
     }
     ipc_port_unref(port);
 }

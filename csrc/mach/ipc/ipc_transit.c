@@ -270,7 +270,7 @@ static int receive_count(struct wire_channel *channel, uint16_t kind, const void
         break;
     case WIRE_TOMBED:
         if (own)
-            ipc_grants_tombed(&port->grants, peer);
+            ipc_grants_tombed(&port->grants, peer, entry.count);
         break;
     case WIRE_LIMIT:
         if (theirs) {
