@@ -168,10 +168,12 @@ static void tell_moved(struct wire_channel *channel, const struct holder *holder
 {
     bool primary = holder && ipc_peer_channel(channel->peer) == channel;
     struct wire_moved head = {.task = owner,
-                              .token = primary ? holder->token : 0,
+                              .token = primary  ? holder->token
+                                       : holder ? WIRE_ELSEWHERE
+                                                : 0,
                               .read = channel->read,
                               .cut = channel->cut + 1,
-                              .count = primary ? holder->count : 0};
+                              .count = holder ? holder->count : 0};
     void *at;
     size_t size = sizeof head + head.count * sizeof(struct util_id);
     int r = wire_channel_reserve(channel, size, &at);

@@ -193,7 +193,8 @@ int ipc_move_hear(struct wire_channel *channel, const void *payload, size_t size
     const struct util_id *ids;
     struct ipc_way way = {.end = -1};
     int r = wire_moved_read(payload, size, &moved, &ids);
-    if (r == 0 && moved.count)
+    bool follows = r == 0 && moved.count && moved.token != WIRE_ELSEWHERE;
+    if (follows)
         r = open_way(channel, &moved, &way);
     if (r < 0)
         return r;
@@ -202,7 +203,7 @@ int ipc_move_hear(struct wire_channel *channel, const void *payload, size_t size
                                sizeof ack); /* before what follows from it */
     mark_missed(channel, &moved, ids);
     channel->cut_known = moved.cut;
-    if (moved.count) {
+    if (follows) {
         ipc_peer_meet(); /* a port may be known by a look-up's alias still */
         r = follow(channel->peer, &way, ids, moved.count);
     }
