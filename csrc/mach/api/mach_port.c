@@ -83,6 +83,25 @@ kern_return_t mach_port_allocate_name(ipc_space_t task, mach_port_right_t right,
     return MACH_PORT_VALID(name) ? allocate(right, &name) : KERN_INVALID_VALUE;
 }
 
+kern_return_t mach_port_allocate_full(ipc_space_t task, mach_port_right_t right, mach_port_t proto,
+                                      mach_port_qos_t *qos, mach_port_name_t *name)
+{
+    CHECK_TASK(task);
+    if (proto != MACH_PORT_NULL)
+        return KERN_INVALID_VALUE;
+    return qos->name ? mach_port_allocate_name(task, right, *name)
+                     : mach_port_allocate(task, right, name);
+}
+
+kern_return_t mach_port_allocate_qos(ipc_space_t task, mach_port_right_t right,
+                                     mach_port_qos_t *qos, mach_port_name_t *name)
+{
+    CHECK_TASK(task);
+    if (qos->name)
+        return KERN_INVALID_ARGUMENT;
+    return mach_port_allocate_full(task, right, MACH_PORT_NULL, qos, name);
+}
+
 mach_port_t mach_reply_port(void)
 {
     mach_port_t name = MACH_PORT_NULL;

@@ -25,6 +25,32 @@ TEST(S104_allocated_under_a_chosen_name)
     }
 }
 
+TEST(S104_allocated_by_one_call_with_or_without_a_name)
+{
+    const mach_port_t self = mach_task_self();
+    mach_port_qos_t qos = {.name = 1};
+    mach_port_t name = chosen;
+    ASSERT_OK(mach_port_allocate_full(self, MACH_PORT_RIGHT_RECEIVE, MACH_PORT_NULL, &qos, &name));
+    ASSERT_EQ(chosen, name);
+    ASSERT_EQ(MACH_PORT_TYPE_RECEIVE, kit_type(chosen));
+    ASSERT_CODE(KERN_NAME_EXISTS, mach_port_allocate_full(self, MACH_PORT_RIGHT_PORT_SET,
+                                                          MACH_PORT_NULL, &qos, &name));
+    ASSERT_CODE(KERN_INVALID_ARGUMENT,
+                mach_port_allocate_qos(self, MACH_PORT_RIGHT_PORT_SET, &qos, &name));
+    qos.name = 0;
+    ASSERT_CODE(KERN_INVALID_VALUE,
+                mach_port_allocate_full(self, MACH_PORT_RIGHT_RECEIVE, chosen, &qos, &name));
+    kit_destroy(chosen);
+    ASSERT_OK(mach_port_allocate_full(self, MACH_PORT_RIGHT_PORT_SET, MACH_PORT_NULL, &qos, &name));
+    ASSERT_EQ(MACH_PORT_TYPE_PORT_SET, kit_type(name));
+    kit_destroy(name);
+    ASSERT_OK(mach_port_allocate_qos(self, MACH_PORT_RIGHT_RECEIVE, &qos, &name));
+    ASSERT_EQ(MACH_PORT_TYPE_RECEIVE, kit_type(name));
+    kit_destroy(name);
+    ASSERT_CODE(KERN_INVALID_VALUE,
+                mach_port_allocate_qos(self, MACH_PORT_RIGHT_SEND, &qos, &name));
+}
+
 TEST(S104_names_that_cannot_be)
 {
     const mach_port_t self = mach_task_self();

@@ -10,6 +10,10 @@
 
 /* Ports */
 FN(mach_port_allocate_name, kern_return_t, (ipc_space_t, mach_port_right_t, mach_port_name_t))
+FN(mach_port_allocate_full, kern_return_t,
+   (ipc_space_t, mach_port_right_t, mach_port_t, mach_port_qos_t *, mach_port_name_t *))
+FN(mach_port_allocate_qos, kern_return_t,
+   (ipc_space_t, mach_port_right_t, mach_port_qos_t *, mach_port_name_t *))
 FN(mach_port_construct, kern_return_t,
    (ipc_space_t, mach_port_options_ptr_t, mach_port_context_t, mach_port_name_t *))
 FN(mach_port_destruct, kern_return_t,

@@ -107,6 +107,18 @@ kern_return_t mach_port_allocate_name(ipc_space_t task, mach_port_right_t right,
                                       mach_port_name_t name);
 
 /*
+ * Both in one call: with qos->name the new name is *name, as for mach_port_allocate_name, otherwise
+ * *name is set. `proto` is MACH_PORT_NULL. What qos->prealloc asks for holds for every port: a message
+ * that was sent has its memory. KERN_INVALID_VALUE: `proto` is something; and as for these two.
+ */
+kern_return_t mach_port_allocate_full(ipc_space_t task, mach_port_right_t right, mach_port_t proto,
+                                      mach_port_qos_t *qos, mach_port_name_t *name);
+
+/* The same without a name of the caller's choice. KERN_INVALID_ARGUMENT: qos->name is set. */
+kern_return_t mach_port_allocate_qos(ipc_space_t task, mach_port_right_t right,
+                                     mach_port_qos_t *qos, mach_port_name_t *name);
+
+/*
  * Gives a name's rights, with the requests about it, another name, which must be free.
  * KERN_SUCCESS; KERN_NAME_EXISTS; KERN_INVALID_NAME: no such old name; and as for
  * mach_port_allocate_name.

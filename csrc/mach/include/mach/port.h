@@ -147,6 +147,14 @@ typedef int mach_port_flavor_t;
 #define MACH_PORT_GUARD_INFO_COUNT ((natural_t)(sizeof(mach_port_guard_info_t) / sizeof(natural_t)))
 #define MACH_PORT_SERVICE_THROTTLED_COUNT 1
 
+/* What mach_port_allocate_full is asked for. */
+typedef struct mach_port_qos {
+    unsigned int name : 1;     /* the name is given */
+    unsigned int prealloc : 1; /* memory for one message is set aside */
+    boolean_t pad1 : 30;
+    natural_t len; /* of that message, in bytes */
+} mach_port_qos_t;
+
 /* What mach_port_construct gives a new port: bits of `flags`. Those about scheduling and about
  * services are accepted and change nothing. */
 #define MPO_CONTEXT_AS_GUARD 0x01 /* the context is its guard */
