@@ -30,7 +30,7 @@ def check_task(world: World, task: object) -> None:
     if task.standing:
         world.fail("ends are left at", task, task.standing)
     for channel in task.channels:
-        if channel.into.entries:
+        if channel.unread:
             world.fail(task, "has not read", channel, channel.into.entries)
         if channel.is_cut or channel.sees_cut:
             world.fail("a cut is left in", channel, "at", task)

@@ -5,9 +5,7 @@ from __future__ import annotations
 from .door import Stand, Standing
 from .kernel import End, Ring
 from .peer import Channel, Peer
-from .port import OWN, REMOTE, Port
-
-PATIENT_LOOKS = 200
+from .port import OWN, Port
 
 
 class Ends:
@@ -57,12 +55,15 @@ class Ends:
         if standing.onward:
             self.close(standing.onward)
         for stand in standing.stands:
-            port = stand.port
-            if port and stand.moved:
-                self.drop(port)
-            elif port:
-                port.pending -= 1
-                self.dropped(port)
+            self.forget_stand(stand)
+
+    def forget_stand(self, stand: Stand) -> None:
+        port = stand.port
+        if port and stand.moved:
+            self.drop(port)
+        elif port:
+            port.pending -= 1
+            self.dropped(port)
 
     def becomes_channel(self, standing: Standing, name: str, out: Ring, into: Ring):
         peer = self.peers.get(name)
@@ -75,32 +76,30 @@ class Ends:
         peer.channels.append(channel)
         self.channels.append(channel)
         for stand in standing.stands:
-            yield from self.becomes_right(stand, peer)
-        if not channel.closed:
-            yield from self.drain(channel, 16)
+            if stand.port and stand.port.place is OWN:
+                stand.port.add(peer, 1)
+                self.forget_stand(stand)
+            else:
+                channel.stands.append(stand)
+        standing.stands = []
         self.forget(standing)
+        if not self.depth:  # amid an entry another ring must not be read
+            yield from self.drain(channel, 16)
 
-    def becomes_right(self, stand: Stand, peer: Peer):
-        if stand.port and stand.port.place is OWN:
-            stand.port.add(peer, 1)
-            return
-        if not stand.port or stand.port.place is REMOTE:
-            yield from self.read_others()
-        result = yield from self.give_right(peer, stand.id)
-        for _ in range(PATIENT_LOOKS):
-            if result != "again":
-                break
-            yield
-            yield from self.read_others()
-            result = yield from self.give_right(peer, stand.id)
-        if result == "again":
-            self.tell(peer, "dead", (stand.id, 0))
-
-    def give_right(self, peer: Peer, id: int):
-        port = self.ports.get(id)
-        if not port or port.place is not OWN:
-            return (yield from self.late(peer, port, id))
-        port.add(peer, 1)
+    def read_stand(self, channel: Channel):
+        """What an end stood for is its peer's now. What is not here waits, as a claim does."""
+        stand, peer = channel.stands[0], channel.peer
+        port = self.ports.get(stand.id)
+        if port and port.place is OWN:
+            port.add(peer, 1)
+        else:
+            if self.elsewhere(stand.id) and self.rule("stand") and self.puzzling(channel):
+                return "again"
+            if (yield from self.late(peer, port, stand.id)) == "again":
+                return "again"
+        if not channel.closed:
+            channel.stands.pop(0)
+            self.forget_stand(stand)
         return None
 
     # ---- ends whose ports move
@@ -108,6 +107,12 @@ class Ends:
     def resolve(self, port: Port) -> None:
         if not self.rule("resolve"):
             return
+        for channel in self.channels:
+            for stand in [s for s in channel.stands if s.id == port.id]:
+                port.add(channel.peer, 1)
+                channel.stands.remove(stand)
+                channel.puzzled = 0
+                self.forget_stand(stand)
         for standing in self.standing:
             for stand in standing.stands:
                 if stand.port is None and stand.id == port.id:

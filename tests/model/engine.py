@@ -50,10 +50,19 @@ class Engine(Rights):
     def drain(self, channel: Channel, limit: int = WHOLE) -> Iterator[None]:
         """True if there was anything."""
         count = 0
-        while count < limit and not channel.closed and channel.into.entries:
+        while count < limit and not channel.closed and channel.unread:
             yield
             if channel.closed:
                 break
+            if channel.stands:
+                self.depth += 1
+                result = yield from self.read_stand(channel)
+                self.depth -= 1
+                if result is AGAIN or channel.closed:
+                    break
+                channel.puzzled = 0
+                count += 1
+                continue
             kind, data = channel.into.entries[0]
             self.depth += 1
             result = yield from self.read_entry(channel, kind, data)
@@ -69,7 +78,7 @@ class Engine(Rights):
     def lose_if_over(self, channel: Channel) -> None:
         if channel.closed or not channel.ended:
             return
-        if not channel.into.entries or not self.rule("rest"):
+        if not channel.unread or not self.rule("rest"):
             self.lose(channel)
 
     def read_ring(self, channel: Channel, limit: int = WHOLE) -> Steps:
@@ -78,11 +87,13 @@ class Engine(Rights):
         return any
 
     def look_ring(self, channel: Channel) -> Steps:
-        if channel.into.entries:
+        if channel.unread:
             yield from self.read_ring(channel, BATCH)
 
     def look_peer(self, channel: Channel) -> Steps:
-        """All channels of its peer."""
+        """All channels of its peer; and all others, if these explain what it says."""
+        if any(other.puzzled for other in channel.peer.channels) and self.rule("explain"):
+            yield from self.one_pass(True)
         for other in list(self.channels):
             if other.peer is channel.peer and other is not channel and not other.closed:
                 yield from self.look_ring(other)

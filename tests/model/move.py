@@ -114,7 +114,7 @@ class Move(Transit):
                 more = yield from self.hold()
             if self.rule("cut"):
                 more |= yield from self.cut_rings(move)
-            drained = not any(c.is_cut and c.into.entries for c in self.channels)
+            drained = not any(c.is_cut and c.unread for c in self.channels)
             if read and not self.rule("again"):
                 return None
             if not more and read and drained:

@@ -63,7 +63,7 @@ class Holding(Arrive):
             new = None
             if port:
                 new = yield from self.way_claim(way, id)
-                new = new or self.bringer(way, id)
+                new = new or (yield from self.bring(way, id))
             if new:
                 self.reroute(port, old, new)
                 taken.append(id)

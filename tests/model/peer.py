@@ -34,11 +34,16 @@ class Channel:
         self.frozen = self.ended = self.closed = False
         self.kept: dict[int, tuple[End, ...]] = {}  # ends whose entry has not been read
         self.token = 0
+        self.stands: list = []  # what its end stood for and is not known here, yet
         self.slots = 0
         self.sent: dict[int, int] = {}
 
     def __repr__(self) -> str:
         return f"{self.end}>{self.peer.name}"
+
+    @property
+    def unread(self) -> bool:
+        return bool(self.stands or self.into.entries)
 
     @property
     def is_cut(self) -> bool:

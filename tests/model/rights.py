@@ -239,6 +239,9 @@ class Rights(State):
         for ends in channel.kept.values():
             for end in ends:
                 self.kernel.close(end)
+        stands, channel.stands = channel.stands, []
+        for stand in stands:
+            self.forget_stand(stand)
         self.channels.remove(channel)
         channel.peer.channels.remove(channel)
         if not channel.peer.channels:

@@ -50,6 +50,26 @@ RULES = {
         "to tell what has moved does not put such a channel to use again",
         22272,
     ),
+    "warm": Rule(
+        "nor does hearing it",
+        1008120,
+    ),
+    "explain": Rule(
+        "who waits for a cut to end reads all rings, if these explain what its peer says",
+        1054049,
+    ),
+    "stand": Rule(
+        "so does an end that becomes a channel, for each right that it stands for",
+        1003244,
+    ),
+    "knock": Rule(
+        "who brings a port may have been heard no more than its knock",
+        1059612,
+    ),
+    "died": Rule(
+        "that a port has died is heard from whoever had a right to it",
+        1005865,
+    ),
     "one": Rule(
         "one riddle is given up at a time",
         None,
@@ -100,7 +120,7 @@ RULES = {
     ),
     "keep": Rule(
         "the old owner keeps a right to what has moved while there are tombs for it",
-        24654,
+        41028,
     ),
     "tombed": Rule(
         "and the new owner does not count that right when nothing else is left of it",

@@ -257,7 +257,7 @@ class Transit(Engine):
 
     def read_count(self, channel: Channel, kind: str, id: int, count: int) -> Steps:
         peer = channel.peer
-        if self.tombed(channel, id):
+        if self.tombed(channel, id) and not (kind == "dead" and self.rule("died")):
             return None
         if kind == "claim" and self.elsewhere(id) and self.puzzling(channel):
             return AGAIN
@@ -282,7 +282,8 @@ class Transit(Engine):
         return None
 
     def read_entry(self, channel: Channel, kind: str, data: object) -> Steps:
-        if kind not in ("bye", "bye-ok") and channel.frozen:
+        said_anyway = kind == "moved" and self.rule("warm")
+        if channel.frozen and kind not in ("bye", "bye-ok") and not said_anyway:
             self.thaw(channel)
         if kind == "message":
             return (yield from self.read_message(channel, data))

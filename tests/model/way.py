@@ -92,6 +92,16 @@ class Ways:
             return (yield from self.way_claim(following, id))
         return way.peer
 
+    def bring(self, way: Way, id: int):
+        """The same; it may have been heard no more than its knock."""
+        peer = self.bringer(way, id)
+        if not peer and way.onward(id) and self.rule("knock"):
+            for standing in list(self.standing):
+                yield from self.read_standing(standing)
+            yield from self.accept()
+            peer = self.bringer(way, id)
+        return peer
+
     def bringer(self, way: Way, id: int) -> Peer | None:
         """Who has published the port's move to this task, not read yet."""
         following = way.onward(id)
@@ -108,7 +118,7 @@ class Ways:
             return self.carry(port)
         peer = yield from self.way_claim(way, id)
         if not peer:
-            peer = self.bringer(way, id)
+            peer = yield from self.bring(way, id)
         if peer is None or peer.name not in self.peers:
             self.world.seems_dead_id(self, id)
             return None

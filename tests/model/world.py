@@ -6,7 +6,7 @@ import random
 from collections import defaultdict
 
 from .kernel import Kernel, Ring
-from .port import OWN, RECEIVE, Message, Port
+from .port import DEAD, OWN, RECEIVE, Message, Port
 from .task import Task
 
 
@@ -179,7 +179,7 @@ def mentions(message: Message, id: int) -> bool:
     rights = [r for r in message.rights if r.type is not RECEIVE]
     if message.destination:
         rights.append(message.destination)
-    return any(right.port and right.port.id == id for right in rights)
+    return any(right.port and right.port.id == id and right.port.place != DEAD for right in rights)
 
 
 def letter_mentions(letter: object, id: int) -> bool:
