@@ -53,7 +53,7 @@ static PyObject *region_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
 {
     static const char *names[] = {"size", "zeroed", NULL};
     Py_ssize_t size;
-    int zeroed = 1; /* uncleared pages are a promise not to care, and zeros keep any promise */
+    int zeroed = 1;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "n|$p:Region", (char **)(uintptr_t)names, &size,
                                      &zeroed))
         return NULL;
@@ -65,11 +65,11 @@ static PyObject *region_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
     if (!state)
         return NULL;
     vm_address_t address = 0;
-    kern_return_t kr = vm_allocate(mach_task_self(), &address, (vm_size_t)size, VM_FLAGS_ANYWHERE);
+    kern_return_t kr = machool_allocate(&address, (vm_size_t)size, zeroed ? 0 : MACHOOL_UNCLEARED);
     if (kr == KERN_NO_SPACE || kr == KERN_RESOURCE_SHORTAGE)
         return PyErr_NoMemory();
     if (kr != KERN_SUCCESS)
-        return raise_code(state, "vm_allocate", kr);
+        return raise_code(state, "machool_allocate", kr);
     Region *self = region_alloc(type, address, (vm_size_t)size, false);
     if (!self)
         (void)vm_deallocate(mach_task_self(), address, (vm_size_t)size);
@@ -83,8 +83,8 @@ static void region_dealloc(PyObject *object)
     PyObject_GC_UnTrack(object);
     if (self->weakrefs)
         PyObject_ClearWeakRefs(object);
-    if (self->size)
-        (void)vm_deallocate(mach_task_self(), self->address, (vm_size_t)self->size);
+    if (self->size) /* nobody can have a pointer: views and arrays keep a reference */
+        (void)machool_deallocate(self->address, (vm_size_t)self->size);
     pthread_mutex_destroy(&self->lock);
     freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
     release(object);

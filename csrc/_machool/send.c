@@ -72,6 +72,16 @@ static bool handed_back(mach_msg_return_t mr)
     return mr == MACH_SEND_TIMED_OUT || mr == MACH_SEND_INTERRUPTED || mr == MACH_SEND_NO_BUFFER;
 }
 
+/* Regions that move may leave with the message, instead of being copied. */
+static void give_parts(const struct outgoing *out)
+{
+    for (Py_ssize_t i = 0; i < out->part_count; i++) {
+        const Region *region = out->parts[i].region;
+        if (region && region->size)
+            (void)machool_give(region->address, (vm_size_t)region->size);
+    }
+}
+
 /* One attempt, of at most so many milliseconds (-1: for ever), with the GIL released. */
 static mach_msg_return_t send_once(struct outgoing *out, int64_t sleep)
 {
@@ -80,6 +90,7 @@ static mach_msg_return_t send_once(struct outgoing *out, int64_t sleep)
     if (sleep >= 0)
         option |= MACH_SEND_TIMEOUT;
     Py_BEGIN_ALLOW_THREADS
+    give_parts(out);
     mr = mach_msg(out->header, option, out->size, 0, MACH_PORT_NULL,
                   sleep > 0 ? (mach_msg_timeout_t)sleep : 0, MACH_PORT_NULL);
     if (handed_back(mr))

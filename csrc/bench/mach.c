@@ -1,9 +1,11 @@
 /*
- * The same step by Mach messages, as a C program would do it: with the standard headers alone.
+ * The same step by Mach messages, as a C program would do it: with the standard headers,
+ * and memory that it need not have cleared.
  */
 #include "pair.h"
 
 #include <errno.h>
+#include <mach/machool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -147,7 +149,7 @@ static int copy_step(struct bench_pair *pair, unsigned char value, uint64_t *ret
 static int built_step(struct bench_pair *pair, unsigned char value, uint64_t *ret_seen)
 {
     vm_address_t at = 0;
-    if (vm_allocate(mach_task_self(), &at, pair->size, VM_FLAGS_ANYWHERE))
+    if (machool_allocate(&at, pair->size, MACHOOL_UNCLEARED)) /* every byte is filled */
         return ENOMEM;
     pair_fill(pair, (void *)at, value);
     return request_memory(pair, (void *)at, true, ret_seen);

@@ -1,14 +1,17 @@
-/* vm_allocate, vm_deallocate and their mach_vm_ twins (S174-S177, S184).
+/* vm_allocate, vm_deallocate, their mach_vm_ twins (S174-S177, S184) and what mach/machool.h adds.
  *
  * Large regions are backed by an object of their own, so that they can travel without a copy;
  * small ones are anonymous memory, since each object costs a descriptor. */
 #include "api/vm_args.h"
 #include "os/os_memfd.h"
+#include "vm/vm_loan.h"
 #include "vm/vm_map.h"
 
 #include <errno.h>
 #include <mach/mach.h>
 #include <mach/mach_vm.h>
+#include <mach/machool.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -16,6 +19,9 @@
  * it takes as long as filling and copying anonymous memory at 128 to 256 KiB (below, some 30 us
  * longer), sending it again a quarter. Descriptors are few. */
 #define OBJECT_MIN ((size_t)128 << 10)
+
+/* From this size memory that came back is used again; smaller regions are anonymous anyway. */
+#define RECYCLED_MIN ((size_t)16 << 10)
 
 static kern_return_t code_of(int error)
 {
@@ -46,9 +52,24 @@ static int allocate_object(size_t size, uintptr_t *ret_address)
     return r;
 }
 
-static kern_return_t allocate_anywhere(size_t size, mach_vm_address_t *address)
+/* Pages that came back, which another message has been in. */
+static bool allocate_recycled(size_t size, uintptr_t *ret_address)
+{
+    vm_map_lock();
+    bool got = size >= RECYCLED_MIN && vm_loan_allocate(size, ret_address) == 0;
+    vm_map_unlock();
+    return got;
+}
+
+static kern_return_t allocate_anywhere(size_t size, mach_vm_address_t *address, bool zeroed)
 {
     uintptr_t at;
+    if (allocate_recycled(size, &at)) {
+        if (zeroed) /* as much as filling them takes; faulting in fresh ones takes several times that */
+            memset((void *)at, 0, size);
+        *address = at;
+        return KERN_SUCCESS;
+    }
     if (size >= OBJECT_MIN) {
         vm_map_lock();
         int r = allocate_object(size, &at);
@@ -77,6 +98,10 @@ static kern_return_t allocate_fixed(uintptr_t at, size_t size, bool overwrite)
     if (at == 0)
         return KERN_INVALID_ADDRESS;
     vm_map_lock();
+    if (overwrite && vm_loan_park(at, size, VM_LOAN_ZEROS)) {
+        vm_map_unlock();
+        return KERN_SUCCESS;
+    }
     void *got = mmap((void *)at, size, PROT_READ | PROT_WRITE, flags, -1, 0);
     int error = got == MAP_FAILED ? errno : 0;
     if (error == 0 && (uintptr_t)got == at)
@@ -106,7 +131,7 @@ kern_return_t mach_vm_allocate(vm_map_t task, mach_vm_address_t *address, mach_v
         return flags & VM_FLAGS_ANYWHERE ? KERN_NO_SPACE : KERN_INVALID_ARGUMENT;
     size_t pages = vm_page_round((size_t)size);
     if (flags & VM_FLAGS_ANYWHERE)
-        return allocate_anywhere(pages, address);
+        return allocate_anywhere(pages, address, true);
     uintptr_t at = vm_page_trunc((uintptr_t)*address);
     uintptr_t end;
     if (__builtin_add_overflow(at, pages, &end))
@@ -117,7 +142,21 @@ kern_return_t mach_vm_allocate(vm_map_t task, mach_vm_address_t *address, mach_v
     return kr;
 }
 
-kern_return_t mach_vm_deallocate(vm_map_t task, mach_vm_address_t address, mach_vm_size_t size)
+kern_return_t machool_allocate(vm_address_t *address, vm_size_t size, int flags)
+{
+    mach_vm_address_t at = 0;
+    if (flags & ~MACHOOL_UNCLEARED)
+        return KERN_INVALID_ARGUMENT;
+    if (size == 0 || size > SIZE_MAX / 4)
+        return vm_allocate(mach_task_self_, address, size, VM_FLAGS_ANYWHERE);
+    kern_return_t kr = allocate_anywhere(vm_page_round(size), &at, !(flags & MACHOOL_UNCLEARED));
+    if (kr == KERN_SUCCESS)
+        *address = (vm_address_t)at;
+    return kr;
+}
+
+static kern_return_t deallocate(vm_map_t task, mach_vm_address_t address, mach_vm_size_t size,
+                                enum vm_loan_leave leave)
 {
     mach_vm_address_t end;
     if (task != mach_task_self_)
@@ -129,13 +168,27 @@ kern_return_t mach_vm_deallocate(vm_map_t task, mach_vm_address_t address, mach_
     uintptr_t start = vm_page_trunc((uintptr_t)address);
     size_t pages = vm_page_round((size_t)end) - start;
     vm_map_lock();
-    vm_map_forget(start, pages);
+    bool parked = vm_loan_park(start, pages, leave);
+    if (!parked)
+        vm_map_forget(start, pages);
     vm_map_unlock();
+    if (parked)
+        return KERN_SUCCESS;
     /* Freeing pages takes its time, and needs no lock any more. Holes are fine. A hole in the midst
      * of a mapping makes two of it, which may be one too many for the kernel. */
     if (munmap((void *)start, pages) < 0 && errno == ENOMEM)
         return KERN_RESOURCE_SHORTAGE;
     return KERN_SUCCESS;
+}
+
+kern_return_t mach_vm_deallocate(vm_map_t task, mach_vm_address_t address, mach_vm_size_t size)
+{
+    return deallocate(task, address, size, VM_LOAN_HOLE);
+}
+
+kern_return_t machool_deallocate(vm_address_t address, vm_size_t size)
+{
+    return deallocate(mach_task_self_, address, size, VM_LOAN_IN_PLACE);
 }
 
 kern_return_t vm_allocate(vm_map_t task, vm_address_t *address, vm_size_t size, int flags)

@@ -5,6 +5,7 @@
 #include "ipc/ipc_right.h"
 #include "ipc/ipc_task.h"
 #include "vm/vm_copy.h"
+#include "vm/vm_loan.h"
 
 #include <errno.h>
 #include <mach/machool.h>
@@ -36,7 +37,29 @@ void machool_get_stats(struct machool_stats *ret_stats)
     UTIL_LIST_EACH(at, after, &ipc_task.channels) stats.channels++;
     ipc_task_unlock();
     vm_copy_stats(&stats.bytes_copied, &stats.bytes_shared, &stats.regions, &stats.region_bytes);
+    struct vm_loan_stats loans;
+    vm_loan_get_stats(&loans);
+    stats.idle_bytes = loans.idle_bytes;
+    stats.lent_bytes = loans.lent_bytes;
+    stats.borrowed_bytes = loans.borrowed_bytes;
+    stats.idle_limit = loans.idle_max;
+    stats.lent_limit = loans.lent_max;
     *ret_stats = stats;
+}
+
+kern_return_t machool_give(vm_address_t address, vm_size_t size)
+{
+    return vm_copy_give(address, size) == 0 ? KERN_SUCCESS : KERN_INVALID_ARGUMENT;
+}
+
+void machool_set_limits(uint64_t idle_bytes, uint64_t lent_bytes)
+{
+    vm_loan_limits(idle_bytes, lent_bytes);
+}
+
+void machool_trim(void)
+{
+    vm_loan_trim();
 }
 
 const char *machool_version(void)

@@ -120,6 +120,36 @@ kern_return_t machool_bootstrap_register(const char *service_name, mach_port_t p
     return bootstrap_register(bootstrap_port, name, port);
 }
 
+kern_return_t machool_allocate(vm_address_t *address, vm_size_t size, int flags)
+{
+    if (flags & ~MACHOOL_UNCLEARED)
+        return KERN_INVALID_ARGUMENT;
+    return vm_allocate(mach_task_self(), address, size, VM_FLAGS_ANYWHERE);
+}
+
+kern_return_t machool_deallocate(vm_address_t address, vm_size_t size)
+{
+    return vm_deallocate(mach_task_self(), address, size);
+}
+
+/* The kernel copies lazily, and what was copied is dropped soon after. */
+kern_return_t machool_give(vm_address_t address, vm_size_t size)
+{
+    (void)address;
+    (void)size;
+    return KERN_INVALID_ARGUMENT;
+}
+
+void machool_set_limits(uint64_t idle_bytes, uint64_t lent_bytes)
+{
+    (void)idle_bytes;
+    (void)lent_bytes;
+}
+
+void machool_trim(void)
+{
+}
+
 void machool_get_stats(struct machool_stats *ret_stats)
 {
     memset(ret_stats, 0, sizeof *ret_stats); /* the kernel does not tell */

@@ -7,15 +7,18 @@
 #include "ipc/ipc_kmsg.h"
 
 #include "ipc/ipc_mqueue.h"
+#include "ipc/ipc_peer.h"
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_right.h"
 #include "ipc/ipc_space.h"
 #include "ipc/ipc_task.h"
 #include "os/os_maps.h"
+#include "vm/vm_loan.h"
 
 #include <mach/mach.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define RIGHTS_MAX 16383u       /* in one message (S39) */
 #define SMALL_MAX (16u << 10)   /* copied whatever was asked for (S21) */
@@ -281,13 +284,13 @@ static mach_msg_return_t copyin_ports(const union user_descriptor *user,
     return mr;
 }
 
-static mach_msg_return_t copyin_ool(const mach_msg_ool_descriptor_t *user,
+static mach_msg_return_t copyin_ool(const mach_msg_ool_descriptor_t *user, struct vm_ledger *lender,
                                     struct ipc_kmsg_descriptor *d)
 {
     d->copy = user->copy;
     d->size = user->size;
     return vm_copyin((vm_address_t)(uintptr_t)user->address, user->size, user->copy,
-                     user->deallocate != 0, &d->memory);
+                     user->deallocate != 0, lender, &d->memory);
 }
 
 /* The descriptors, in order; stops at the first that fails. */
@@ -301,7 +304,8 @@ static mach_msg_return_t copyin_body(const mach_msg_header_t *header, struct ipc
         d->type = (mach_msg_descriptor_type_t)user.type.type;
         bool memory = d->type == MACH_MSG_OOL_DESCRIPTOR ||
                       d->type == MACH_MSG_OOL_VOLATILE_DESCRIPTOR;
-        mach_msg_return_t mr = memory ? copyin_ool(&user.ool, d) : copyin_ports(&user, d);
+        mach_msg_return_t mr = memory ? copyin_ool(&user.ool, kmsg->lender, d)
+                                       : copyin_ports(&user, d);
         if (mr != MACH_MSG_SUCCESS)
             return mr;
         for (uint32_t k = 0; k < d->right_count && !kmsg->receives; k++)
@@ -309,6 +313,16 @@ static mach_msg_return_t copyin_body(const mach_msg_header_t *header, struct ipc
         at += user_descriptor_size(d->type);
     }
     return MACH_MSG_SUCCESS;
+}
+
+/* Where memory for the destination is lent: at the channel to its task, if that is the same user's.
+ * With the task lock. */
+static struct vm_ledger *lender_of(const struct ipc_port *port)
+{
+    if (!port || port->place != IPC_REMOTE || port->peer->credentials.uid != geteuid())
+        return NULL;
+    struct wire_channel *channel = ipc_peer_channel(port->peer);
+    return channel ? vm_ledger_ref(channel->lends) : NULL;
 }
 
 mach_msg_return_t ipc_kmsg_copyin(const mach_msg_header_t *header, mach_msg_size_t size,
@@ -334,6 +348,8 @@ mach_msg_return_t ipc_kmsg_copyin(const mach_msg_header_t *header, mach_msg_size
     ipc_task_lock();
     ipc_mqueue_check(header->msgh_remote_port);
     mr = copyin_header(header, kmsg);
+    if (mr == MACH_MSG_SUCCESS && count)
+        kmsg->lender = lender_of(kmsg->destination.port);
     ipc_task_unlock();
     if (mr == MACH_MSG_SUCCESS && count)
         mr = copyin_body(header, kmsg);

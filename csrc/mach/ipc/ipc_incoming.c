@@ -6,7 +6,9 @@
 #include "ipc/ipc_peer.h"
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_task.h"
+#include "ipc/ipc_transit.h"
 #include "ipc/ipc_way.h"
+#include "vm/vm_loan.h"
 
 #include <errno.h>
 #include <mach/vm_page_size.h>
@@ -100,6 +102,18 @@ static void decode_rights(struct ipc_incoming *in, const struct wire_descriptor 
     }
 }
 
+static int decode_loan(struct ipc_incoming *in, const struct wire_descriptor *wire,
+                       struct ipc_kmsg_descriptor *d)
+{
+    int fd = wire->how == WIRE_DESCRIPTOR_LOAN_NEW ? next_fd(in) : -1;
+    if (in->lender && ipc_transit_trusts(in->peer))
+        return vm_copy_borrow(in->lender, wire->loan, fd, wire->size, wire->page_offset,
+                              &d->memory);
+    if (fd >= 0)
+        close(fd);
+    return -EBADMSG;
+}
+
 /* One descriptor that arrived. 0, or -errno when its memory is not what it should be. */
 static int decode_descriptor(struct ipc_incoming *in, struct ipc_kmsg *kmsg,
                              const struct wire_descriptor *wire, struct ipc_kmsg_descriptor *d)
@@ -126,17 +140,23 @@ static int decode_descriptor(struct ipc_incoming *in, struct ipc_kmsg *kmsg,
         return 0;
     case WIRE_DESCRIPTOR_OBJECT:
         return vm_copy_adopt(next_fd(in), wire->size, wire->page_offset, &d->memory);
+    case WIRE_DESCRIPTOR_LOAN:
+    case WIRE_DESCRIPTOR_LOAN_NEW:
+        return decode_loan(in, wire, d);
     default:
         return 0;
     }
 }
 
 /* Room for what one descriptor brings: bytes, or rights. False: no memory. */
-static bool make_room_for(const struct wire_descriptor *wire, struct ipc_kmsg_descriptor *d)
+static bool make_room_for(const struct wire_descriptor *wire, struct vm_ledger *lender,
+                          struct ipc_kmsg_descriptor *d)
 {
     d->type = wire->type;
     if (wire->how == WIRE_DESCRIPTOR_PORT || wire->how == WIRE_DESCRIPTOR_PORTS)
         return ipc_kmsg_hold_rights(d, wire->size);
+    if (wire->how == WIRE_DESCRIPTOR_LOAN_NEW && lender)
+        return vm_loan_prepare(lender, &d->memory.loan);
     if (wire->how != WIRE_DESCRIPTOR_BYTES)
         return true;
     void *bytes = malloc(wire->size);
@@ -146,11 +166,12 @@ static bool make_room_for(const struct wire_descriptor *wire, struct ipc_kmsg_de
     return bytes != NULL;
 }
 
-struct ipc_kmsg *ipc_incoming_make_room(const struct wire_message_view *view)
+struct ipc_kmsg *ipc_incoming_make_room(const struct wire_message_view *view,
+                                        struct vm_ledger *lender)
 {
     struct ipc_kmsg *kmsg = ipc_kmsg_new(view->head.descriptors, view->head.inline_size);
     for (uint32_t i = 0; kmsg && i < view->head.descriptors; i++) {
-        if (make_room_for(&view->descriptors[i], &kmsg->descriptors[i]))
+        if (make_room_for(&view->descriptors[i], lender, &kmsg->descriptors[i]))
             continue;
         ipc_kmsg_clean(kmsg);
         return NULL;

@@ -290,7 +290,7 @@ static int encode_ports(struct move *move)
     return 0;
 }
 
-static int encode_packet(struct move *move, const struct ipc_kmsg *kmsg, struct util_id destination,
+static int encode_packet(struct move *move, struct ipc_kmsg *kmsg, struct util_id destination,
                          enum wire_role role, uint32_t credit)
 {
     size_t size = ipc_outgoing_size(kmsg);
@@ -338,7 +338,7 @@ static int make_requests(struct move *move)
     return 0;
 }
 
-static int encode(struct move *move, const struct ipc_kmsg *kmsg,
+static int encode(struct move *move, struct ipc_kmsg *kmsg,
                   const struct ipc_port *destination, uint32_t credit)
 {
     int r = make_requests(move);

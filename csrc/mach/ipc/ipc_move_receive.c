@@ -62,7 +62,7 @@ static int parse(struct arrival *arrival, const uint8_t *bytes, size_t size, uin
         if (r < 0 || last != (packet->head.role == WIRE_ROLE_MESSAGE))
             return -EBADMSG;
         needed += packet->view.head.fds;
-        packet->kmsg = ipc_incoming_make_room(&packet->view);
+        packet->kmsg = ipc_incoming_make_room(&packet->view, NULL);
         if (!packet->kmsg)
             return -EMFILE;
     }

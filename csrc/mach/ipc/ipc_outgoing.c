@@ -9,6 +9,7 @@
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_right.h"
 #include "os/os_memfd.h"
+#include "vm/vm_loan.h"
 #include "wire/wire_channel.h"
 
 #include <errno.h>
@@ -157,6 +158,17 @@ static int encode_right(struct ipc_outgoing *out, const struct ipc_carried *righ
     return 0;
 }
 
+static int encode_loan(struct ipc_outgoing *out, const struct vm_loan *loan,
+                       struct wire_descriptor *wire)
+{
+    wire->how = WIRE_DESCRIPTOR_LOAN;
+    wire->loan = vm_loan_index(loan);
+    if (vm_loan_is_known(loan))
+        return 0;
+    wire->how = WIRE_DESCRIPTOR_LOAN_NEW;
+    return add_fd(out, vm_loan_fd(loan), false);
+}
+
 /* The descriptor; the rights of an array go to `*ool`, which moves on. */
 static int encode_descriptor(struct ipc_outgoing *out, const struct ipc_kmsg_descriptor *d,
                              uint8_t **ool, struct wire_descriptor *ret_wire)
@@ -188,6 +200,8 @@ static int encode_descriptor(struct ipc_outgoing *out, const struct ipc_kmsg_des
     } else if (d->memory.kind == VM_COPY_OBJECT) {
         wire.how = WIRE_DESCRIPTOR_OBJECT;
         r = add_fd(out, d->memory.fd, false);
+    } else if (d->memory.kind == VM_COPY_LOAN) {
+        r = encode_loan(out, d->memory.loan, &wire);
     } else {
         wire.how = WIRE_DESCRIPTOR_EMPTY;
     }
@@ -209,7 +223,20 @@ static size_t ool_size(const struct ipc_kmsg *kmsg)
     return size;
 }
 
-int ipc_outgoing_encode(struct ipc_outgoing *out, const struct ipc_kmsg *kmsg,
+/* A loan is bound to one channel: a port may have moved behind another since the message was made, or
+ * the message waits in a queue that moves. */
+static int reseal(const struct ipc_outgoing *out, struct ipc_kmsg *kmsg)
+{
+    int r = 0;
+    for (uint32_t i = 0; r == 0 && i < kmsg->descriptor_count; i++) {
+        struct vm_copy *memory = &kmsg->descriptors[i].memory;
+        if (memory->kind == VM_COPY_LOAN && !vm_loan_is_of(memory->loan, out->lender))
+            r = vm_copy_reseal(memory);
+    }
+    return r;
+}
+
+int ipc_outgoing_encode(struct ipc_outgoing *out, struct ipc_kmsg *kmsg,
                         struct util_id destination, uint32_t credit, uint8_t *at)
 {
     unsigned fds = out->fd_count;
@@ -224,7 +251,9 @@ int ipc_outgoing_encode(struct ipc_outgoing *out, const struct ipc_kmsg *kmsg,
     uint8_t *descriptor_at = at + sizeof head;
     uint8_t *inline_at = descriptor_at + kmsg->descriptor_count * sizeof(struct wire_descriptor);
     uint8_t *ool_at = inline_at + wire_padded(kmsg->inline_size);
-    int r = encode_right(out, &kmsg->reply, &head.reply);
+    int r = reseal(out, kmsg);
+    if (r == 0)
+        r = encode_right(out, &kmsg->reply, &head.reply);
     for (uint32_t i = 0; r == 0 && i < kmsg->descriptor_count; i++) {
         struct wire_descriptor wire;
         r = encode_descriptor(out, &kmsg->descriptors[i], &ool_at, &wire);
@@ -312,8 +341,13 @@ void ipc_outgoing_let_go(struct ipc_kmsg *kmsg)
 {
     let_go(&kmsg->reply);
     for (uint32_t i = 0; i < kmsg->descriptor_count; i++) {
+        struct vm_copy *memory = &kmsg->descriptors[i].memory;
         for (uint32_t k = 0; k < kmsg->descriptors[i].right_count; k++)
             let_go(&kmsg->descriptors[i].rights[k]);
+        if (memory->kind != VM_COPY_LOAN)
+            continue;
+        vm_loan_publish(memory->loan);
+        *memory = (struct vm_copy){.kind = VM_COPY_NONE, .fd = -1};
     }
 }
 

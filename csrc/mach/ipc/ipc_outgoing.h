@@ -17,6 +17,7 @@
 
 struct ipc_kmsg;
 struct ipc_peer;
+struct vm_ledger;
 struct wire_channel;
 
 struct ipc_outgoing_end { /* an end connected to a third task, for all its rights */
@@ -28,6 +29,7 @@ struct ipc_outgoing_end { /* an end connected to a third task, for all its right
 
 struct ipc_outgoing {
     struct wire_channel *channel;
+    const struct vm_ledger *lender; /* whose loans may go as such; NULL: none */
     int *fds;  /* borrowed from payloads, or ends that are ours to close */
     bool *own; /* which of them are ours */
     unsigned fd_count, fd_size;
@@ -38,8 +40,9 @@ struct ipc_outgoing {
 void ipc_outgoing_deinit(struct ipc_outgoing *out);
 /* Bytes of the message as a WIRE_MESSAGE payload. */
 size_t ipc_outgoing_size(const struct ipc_kmsg *kmsg);
-/* Writes it at `at`. The order of descriptors is the order of `fds`. 0 or -errno. */
-int ipc_outgoing_encode(struct ipc_outgoing *out, const struct ipc_kmsg *kmsg,
+/* Writes it at `at`. The order of descriptors is the order of `fds`. Loans that cannot go this way become
+ * objects first. 0 or -errno. */
+int ipc_outgoing_encode(struct ipc_outgoing *out, struct ipc_kmsg *kmsg,
                         struct util_id destination, uint32_t credit, uint8_t *at);
 /* Tells each owner which of its rights the ends stand for. 0; -ERESTART when one of these rights is
  * moving to another owner just now, so that all is to be prepared anew; or -errno. */
@@ -53,7 +56,7 @@ int ipc_outgoing_make_room(struct ipc_outgoing *out, const struct ipc_kmsg *kmsg
 void ipc_outgoing_lend(struct ipc_outgoing *out, struct ipc_kmsg *kmsg);
 /* The peer has not read it, and it is sent again: nothing is granted. */
 void ipc_outgoing_take_back(struct ipc_kmsg *kmsg, struct ipc_peer *peer);
-/* The message's rights belong to the peer now. */
+/* The message's rights and loans belong to the peer now. */
 void ipc_outgoing_let_go(struct ipc_kmsg *kmsg);
 
 #endif

@@ -40,7 +40,7 @@ int ipc_transit_take_credit(struct wire_channel *channel, struct ipc_port *port,
 
 /* Prepares the message as one entry, or spilled: `*ret_at` is where the entry is, of `*ret_size`
  * bytes. */
-static int prepare(struct ipc_outgoing *out, const struct ipc_kmsg *kmsg, struct util_id id,
+static int prepare(struct ipc_outgoing *out, struct ipc_kmsg *kmsg, struct util_id id,
                    uint32_t credit, size_t size, void *at)
 {
     bool spilled = size > LANE_ENTRY_MAX;
@@ -122,6 +122,7 @@ int ipc_transit_send(struct ipc_kmsg *kmsg, struct ipc_port *destination)
     uint32_t credit;
     if (!out.channel)
         return -EPIPE;
+    out.lender = out.channel->lends;
     if (wire_channel_cut(out.channel))
         return ipc_move_wait(out.channel);
     if (kmsg->receives)

@@ -81,6 +81,19 @@ static int next_by_query(int fd, uintptr_t address, struct os_mapping *ret_mappi
     return 0;
 }
 
+bool os_maps_plain(uintptr_t address, size_t size)
+{
+    uintptr_t at = address, end = address + size;
+    struct os_mapping m = {0};
+    int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+    while (fd >= 0 && at < end && next_by_query(fd, at, &m) == 0 && m.start <= at &&
+           m.protection & PROT_READ && m.inode == 0)
+        at = m.end;
+    if (fd >= 0)
+        close(fd);
+    return at >= end;
+}
+
 int os_maps_next(uintptr_t address, struct os_mapping *ret_mapping)
 {
     int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);

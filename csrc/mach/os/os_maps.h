@@ -26,6 +26,11 @@ int os_maps_next(uintptr_t address, struct os_mapping *ret_mapping);
  * when the kernel does not tell (a process that may not read its own pagemap). */
 bool os_maps_clean(uintptr_t address, size_t size);
 
+/* Whether the range is readable memory of no file, which nobody can cut short: it can be read by plain
+ * loads, in a third of the time that os_maps_copy takes. False also when the kernel cannot be asked
+ * cheaply. */
+bool os_maps_plain(uintptr_t address, size_t size);
+
 /* Copies memory that may not exist or not be accessible, at either end. 0, -EFAULT, or another -errno for want of
  * something; never a signal. */
 int os_maps_copy(void *to, uintptr_t from, size_t size);

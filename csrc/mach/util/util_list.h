@@ -38,6 +38,11 @@ static inline void util_list_append(struct util_link *head, struct util_link *li
     head->prev = link;
 }
 
+static inline void util_list_prepend(struct util_link *head, struct util_link *link)
+{
+    util_list_append(head->next, link);
+}
+
 static inline void util_list_remove(struct util_link *link)
 {
     link->prev->next = link->next;

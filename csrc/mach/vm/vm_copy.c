@@ -3,6 +3,7 @@
 
 #include "os/os_maps.h"
 #include "os/os_memfd.h"
+#include "vm/vm_loan.h"
 #include "vm/vm_map.h"
 #include "vm/vm_region.h"
 #include "vm/vm_share.h"
@@ -29,6 +30,10 @@ void vm_copy_deinit(struct vm_copy *copy)
         free(copy->bytes);
     else if (copy->kind == VM_COPY_OBJECT)
         close(copy->fd);
+    else if (copy->kind == VM_COPY_LOAN)
+        (void)vm_loan_drop(copy->loan);
+    else
+        vm_loan_free_spare(copy->loan);
     *copy = (struct vm_copy){.kind = VM_COPY_NONE, .fd = -1};
 }
 
@@ -90,6 +95,8 @@ static bool tail_is_zero(int fd, uint32_t size)
 static int make_snapshot(struct vm_region *region)
 {
     int protection;
+    if (region->state == VM_REGION_LOAN)
+        return -EAGAIN;
     if (!vm_region_has_fd(region)) {
         (void)vm_region_privatize(region);
         vm_map_drop(region);
@@ -112,7 +119,7 @@ static int make_snapshot(struct vm_region *region)
 static int share_region(uintptr_t address, uint32_t size, bool move, struct vm_copy *ret_copy)
 {
     struct vm_region *region = vm_map_find(address);
-    if (!region || region->size != vm_page_round(size))
+    if (!region || vm_page_round(region->used) != vm_page_round(size))
         return -EAGAIN;
     int r = make_snapshot(region);
     if (r < 0)
@@ -133,27 +140,136 @@ static mach_msg_return_t code_of(int error)
                               : MACH_MSG_VM_KERNEL;
 }
 
+/* What surrounds the data in its first and last page is zero (S45): a loan has the last message's. */
+static void clear_edges(uintptr_t object, uint32_t page_offset, uint32_t size)
+{
+    uintptr_t end = object + page_offset + size;
+    memset((void *)object, 0, page_offset);
+    memset((void *)end, 0, vm_page_round(end) - end);
+}
+
+/* Whether the range lies in a region that is as the layer made it: nobody can cut it short. */
+static bool is_region(uintptr_t address, uint32_t size)
+{
+    int protection;
+    vm_map_lock();
+    const struct vm_region *region = vm_map_covering(address);
+    bool intact = region && address + size <= region->address + region->size &&
+                  vm_region_intact(region, &protection);
+    vm_map_unlock();
+    return intact;
+}
+
+/* Fills a loan that is mapped. 0, -EFAULT, or another -errno. */
+static int fill_mapped(const struct vm_loan *loan, uintptr_t address, uint32_t size,
+                       uint32_t page_offset)
+{
+    uintptr_t object = vm_loan_address(loan);
+    clear_edges(object, page_offset, size);
+    if (!is_region(address, size) && !os_maps_plain(address, size))
+        return os_maps_copy((void *)(object + page_offset), address, size);
+    memcpy((void *)(object + page_offset), (const void *)address, size);
+    return 0;
+}
+
+/* One copy into a loan: into pages that are at hand, or else into a new object. 0; -EFAULT; or another
+ * -errno: there is none to be had. Pages are written to without the lock: the loan is carried. */
+static int copyin_loan(struct vm_ledger *lender, uintptr_t address, uint32_t size,
+                       uint32_t page_offset, struct vm_copy *ret_copy)
+{
+    struct vm_loan *loan;
+    uint64_t whole = (uint64_t)page_offset + size;
+    vm_map_lock();
+    bool warm = vm_loan_find(lender, whole, &loan) == 0;
+    int r = warm ? 0 : vm_loan_make(lender, whole, &loan);
+    vm_map_unlock();
+    if (r < 0)
+        return r;
+    r = warm ? fill_mapped(loan, address, size, page_offset)
+             : os_memfd_write(vm_loan_fd(loan), (const void *)address, size, page_offset);
+    if (r < 0) {
+        (void)vm_loan_drop(loan);
+        return r;
+    }
+    *ret_copy = (struct vm_copy){.kind = VM_COPY_LOAN,
+                                 .size = size,
+                                 .page_offset = page_offset,
+                                 .fd = -1,
+                                 .loan = loan};
+    return 0;
+}
+
+/* A whole region leaves as a loan, by its own pages. 0 or -EAGAIN. `gives`: not by deallocation. */
+static int lend_region(struct vm_ledger *lender, uintptr_t address, uint32_t size, bool gives,
+                       struct vm_copy *ret_copy)
+{
+    struct vm_loan *loan;
+    struct vm_region *region = vm_map_find(address);
+    if (!lender || !region || vm_page_round(region->used) != vm_page_round(size) ||
+        vm_loan_take(lender, region, gives ? VM_LOAN_ZEROS : VM_LOAN_HOLE, &loan) < 0)
+        return -EAGAIN;
+    clear_edges(vm_loan_address(loan), 0, size);
+    *ret_copy = (struct vm_copy){.kind = VM_COPY_LOAN, .size = size, .fd = -1, .loan = loan};
+    return 0;
+}
+
+/* Whether the region at the address was given up for this send; that holds once. */
+static bool take_gift(uintptr_t address)
+{
+    struct vm_region *region = vm_map_find(address);
+    bool given = region && region->given;
+    if (given)
+        region->given = false;
+    return given;
+}
+
+/* Whether it is better copied into a loan that lies ready than frozen, which would cost the program a
+ * fault for each page that it writes to later. What is frozen already costs nothing more. */
+static bool better_copied(struct vm_ledger *lender, uintptr_t address, uint32_t size)
+{
+    const struct vm_region *region = vm_map_find(address);
+    return region && region->state == VM_REGION_SHARED && vm_loan_is_ready(lender, size);
+}
+
+/* A region passes by itself if it can. 0; -EAGAIN: it has to be copied; or another -errno. `*move` is
+ * no longer true if it has gone by that. With the lock. */
+static int pass_region(struct vm_ledger *lender, uintptr_t address, uint32_t size, bool *move,
+                       struct vm_copy *ret_copy)
+{
+    bool gives = take_gift(address);
+    int r = *move || gives ? lend_region(lender, address, size, !*move, ret_copy) : -EAGAIN;
+    if (r == 0) {
+        *move = false;
+        return 0;
+    }
+    if (!*move && better_copied(lender, address, size))
+        return -EAGAIN;
+    return share_region(address, size, *move, ret_copy);
+}
+
 static int copyin_large(uintptr_t address, uint32_t size, uint32_t page_offset, bool may_share,
-                        bool move, struct vm_copy *ret_copy)
+                        struct vm_ledger *lender, bool *move, struct vm_copy *ret_copy)
 {
     int r = -EAGAIN;
     if (may_share) {
         vm_map_lock();
-        r = share_region(address, size, move, ret_copy);
+        r = pass_region(lender, address, size, move, ret_copy);
         vm_map_unlock();
     }
     if (r == 0)
         atomic_fetch_add(&bytes_shared, size);
     if (r != -EAGAIN)
         return r;
-    r = copyin_object(address, size, page_offset, ret_copy);
+    r = lender ? copyin_loan(lender, address, size, page_offset, ret_copy) : -EAGAIN;
+    if (r < 0 && r != -EFAULT)
+        r = copyin_object(address, size, page_offset, ret_copy);
     if (r == 0)
         atomic_fetch_add(&bytes_copied, size);
     return r;
 }
 
 mach_msg_return_t vm_copyin(vm_address_t address, vm_size_t size, int copy_option, bool deallocate,
-                            struct vm_copy *ret_copy)
+                            struct vm_ledger *lender, struct vm_copy *ret_copy)
 {
     *ret_copy = (struct vm_copy){.kind = VM_COPY_NONE, .fd = -1};
     vm_address_t end;
@@ -165,9 +281,10 @@ mach_msg_return_t vm_copyin(vm_address_t address, vm_size_t size, int copy_optio
     /* Lazily copied in Mach's terms: such data stays where it is in its page (S22, S44). */
     bool lazy = size > SMALL_MAX && (copy_option == MACH_MSG_VIRTUAL_COPY || deallocate);
     uint32_t page_offset = lazy ? (uint32_t)(address - vm_page_trunc(address)) : 0;
-    int r = size <= VM_COPY_BYTES_MAX
+    int r = size <= (lender ? VM_COPY_BYTES_LOANS : VM_COPY_BYTES_MAX)
                 ? copyin_bytes(address, (uint32_t)size, page_offset, ret_copy)
-                : copyin_large(address, (uint32_t)size, page_offset, lazy, deallocate, ret_copy);
+                : copyin_large(address, (uint32_t)size, page_offset, lazy, lender, &deallocate,
+                               ret_copy);
     if (r == 0 && deallocate)
         (void)vm_deallocate(mach_task_self_, address, size);
     return code_of(r);
@@ -211,6 +328,24 @@ static int copyout_object(struct vm_copy *copy, vm_address_t *ret_address)
     return 0;
 }
 
+static int copyout_loan(struct vm_copy *copy, vm_address_t *ret_address)
+{
+    uintptr_t at;
+    if (vm_loan_has_home(copy->loan)) {
+        bool back = vm_loan_drop(copy->loan);
+        *copy = (struct vm_copy){.kind = VM_COPY_NONE, .fd = -1};
+        return back ? -ECANCELED : -EFAULT;
+    }
+    vm_map_lock();
+    int r = vm_loan_place(copy->loan, (size_t)copy->page_offset + copy->size, &at);
+    vm_map_unlock();
+    if (r < 0)
+        return r;
+    *ret_address = at + copy->page_offset;
+    *copy = (struct vm_copy){.kind = VM_COPY_NONE, .fd = -1}; /* it is the registry's */
+    return 0;
+}
+
 int vm_copyout(struct vm_copy *take_copy, vm_address_t *ret_address)
 {
     vm_address_t address = 0;
@@ -219,6 +354,8 @@ int vm_copyout(struct vm_copy *take_copy, vm_address_t *ret_address)
         r = copyout_bytes(take_copy, &address);
     else if (take_copy->kind == VM_COPY_OBJECT)
         r = copyout_object(take_copy, &address);
+    else if (take_copy->kind == VM_COPY_LOAN)
+        r = copyout_loan(take_copy, &address);
     vm_copy_deinit(take_copy);
     if (r == 0)
         *ret_address = address;
@@ -239,6 +376,51 @@ int vm_copy_adopt(int take_fd, uint32_t size, uint32_t page_offset, struct vm_co
     return 0;
 }
 
+int vm_copy_borrow(struct vm_ledger *ledger, uint32_t index, int take_fd, uint32_t size,
+                   uint32_t page_offset, struct vm_copy *ret_copy)
+{
+    struct vm_loan *loan;
+    uint64_t whole = page_offset < vm_page_size ? (uint64_t)page_offset + size : 0;
+    if (vm_loan_accept(ledger, index, take_fd, whole, ret_copy->loan, &loan) < 0)
+        return -EBADMSG;
+    if (take_fd < 0)
+        vm_loan_free_spare(ret_copy->loan);
+    *ret_copy = (struct vm_copy){.kind = VM_COPY_LOAN,
+                                 .size = size,
+                                 .page_offset = page_offset,
+                                 .fd = -1,
+                                 .loan = loan};
+    return 0;
+}
+
+int vm_copy_reseal(struct vm_copy *copy)
+{
+    struct vm_copy object;
+    uintptr_t at;
+    vm_map_lock();
+    int r = vm_loan_map(copy->loan, &at);
+    vm_map_unlock();
+    if (r == 0)
+        r = copyin_object(at + copy->page_offset, copy->size, copy->page_offset, &object);
+    if (r < 0)
+        return r;
+    vm_loan_forget_home(copy->loan);
+    vm_copy_deinit(copy);
+    *copy = object;
+    return 0;
+}
+
+int vm_copy_give(vm_address_t address, vm_size_t size)
+{
+    vm_map_lock();
+    struct vm_region *region = vm_map_find(address);
+    bool whole = region && vm_page_round(region->used) == vm_page_round(size);
+    if (whole)
+        region->given = true;
+    vm_map_unlock();
+    return whole ? 0 : -EINVAL;
+}
+
 /* ---- the rest ---------------------------------------------------------------------------- */
 
 void vm_copy_stats(uint64_t *ret_bytes_copied, uint64_t *ret_bytes_shared, uint64_t *ret_regions,
@@ -255,17 +437,20 @@ void vm_fork_prepare(void)
 {
     vm_map_lock();
     vm_map_freeze_all();
+    vm_loan_fork_prepare();
     vm_share_fork_prepare();
 }
 
 void vm_fork_parent(void)
 {
     vm_share_fork_parent();
+    vm_loan_fork_parent();
     vm_map_unlock();
 }
 
 void vm_fork_child(void)
 {
     vm_share_fork_child();
+    vm_loan_fork_child();
     vm_map_unlock(); /* it was this thread that locked it */
 }

@@ -1,8 +1,9 @@
 /* Out-of-line memory on its way: copyin, copyout, and what came from a peer.
  *
- * A payload is either BYTES (small: it travels in the ring) or an OBJECT: a sealed memfd that
- * holds exactly the data, nothing of its neighbours, and zeros around it (S45, S71). Whole
- * regions of the layer become objects without a copy (vm_map.h); all else is copied once.
+ * A payload is BYTES (small: it travels in the ring), an OBJECT: a sealed memfd that holds exactly the
+ * data, nothing of its neighbours, and zeros around it (S45, S71), or a LOAN (vm_loan.h), which holds
+ * the data among its pages. Whole regions of the layer become one or the other without a copy; all
+ * else is copied once.
  *
  * No function here raises a signal for a bad address (S20). Locks: takes vm_lock; called without
  * the task lock, except vm_copy_deinit and the fork functions, which may be called under it. */
@@ -18,7 +19,13 @@
  * against an object's 55-63 at 32 KiB, the same at 64 KiB, 235-289 against 145-173 at 128 KiB. */
 #define VM_COPY_BYTES_MAX 65536u
 
-enum vm_copy_kind { VM_COPY_NONE, VM_COPY_BYTES, VM_COPY_OBJECT };
+/* Up to this many where loans are made. */
+#define VM_COPY_BYTES_LOANS 16384u
+
+enum vm_copy_kind { VM_COPY_NONE, VM_COPY_BYTES, VM_COPY_OBJECT, VM_COPY_LOAN };
+
+struct vm_ledger;
+struct vm_loan;
 
 struct vm_copy { /* owned by whoever holds it */
     enum vm_copy_kind kind;
@@ -26,21 +33,38 @@ struct vm_copy { /* owned by whoever holds it */
     uint32_t page_offset; /* where in its first page the data starts at the receiver (S43, S44) */
     void *bytes;          /* BYTES: malloc'ed */
     int fd;               /* OBJECT: sealed, data at page_offset; else -1 */
+    struct vm_loan *loan; /* LOAN: carried, data at page_offset; NONE: room for one, or NULL */
 };
 
 /* Takes the range in. MACH_MSG_SUCCESS, MACH_SEND_INVALID_MEMORY, or bare MACH_MSG_VM_KERNEL on
  * shortage (S24). `deallocate` unmaps the whole pages after a good copy (S27, S28, S30). Size 0
- * gives kind NONE and looks at nothing (S19). */
+ * gives kind NONE and looks at nothing (S19). `lender`: where loans for the destination are made, as
+ * far as is known; NULL: nowhere. */
 mach_msg_return_t vm_copyin(vm_address_t address, vm_size_t size, int copy_option, bool deallocate,
-                            struct vm_copy *ret_copy);
+                            struct vm_ledger *lender, struct vm_copy *ret_copy);
 
 /* Maps it at an address of the kernel's choice, private, readable and writable (S41, S42), and
- * consumes it in any case. 0 and the address (0 for NONE), or -errno. */
+ * consumes it in any case. 0 and the address (0 for NONE), or -errno; -ECANCELED: it went back to
+ * where it came from (vm_copy_give). */
 int vm_copyout(struct vm_copy *take_copy, vm_address_t *ret_address);
 
 /* An object that a peer sent: refused unless it is a memfd, sealed against every change, and
  * large enough. 0 or -errno; takes the descriptor in any case. */
 int vm_copy_adopt(int take_fd, uint32_t size, uint32_t page_offset, struct vm_copy *ret_copy);
+
+/* What a peer lent: number, descriptor if it is new (else -1; taken in any case), and room made
+ * before in `ret_copy->loan` for a new one. 0, or -EBADMSG: it lied. */
+int vm_copy_borrow(struct vm_ledger *ledger, uint32_t index, int take_fd, uint32_t size,
+                   uint32_t page_offset, struct vm_copy *ret_copy);
+
+/* A loan that has to go another way than was thought becomes an object. 0 or -errno with the copy as
+ * it was. May be called with the task lock: it happens when ports move. */
+int vm_copy_reseal(struct vm_copy *copy);
+
+/* The whole region at `address` of `size` bytes will not be looked at again by the program if its
+ * next send succeeds, though that does not deallocate it: it may leave, with zero pages in its place. If
+ * the send fails it is back. 0, or -EINVAL: no such region. */
+int vm_copy_give(vm_address_t address, vm_size_t size);
 
 /* NULL and NONE are fine. */
 void vm_copy_deinit(struct vm_copy *copy);

@@ -1,6 +1,7 @@
 /* See vm_map.h. */
 #include "vm/vm_map.h"
 
+#include "vm/vm_loan.h"
 #include "vm/vm_range.h"
 
 #include <errno.h>
@@ -18,6 +19,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct { /* sorted by address; regions never overlap */
     struct vm_region *list;
     size_t used, size;
+    size_t with_fd; /* of them, those that own a descriptor */
 } regions;
 
 void vm_map_lock(void)
@@ -73,36 +75,70 @@ static int grow(void)
     return 0;
 }
 
-int vm_map_insert(uintptr_t address, size_t size, int take_fd, enum vm_region_state state,
-                  bool reserved)
+static int insert(const struct vm_region *region)
 {
-    struct vm_region region = {
-        .address = address, .size = size, .fd = take_fd, .state = state, .reserved = reserved};
-    int r = os_memfd_identify(take_fd, &region.id);
-    vm_map_forget(address, size); /* what was there was unmapped behind our back */
-    if (r == 0 && regions.used == regions.size)
-        r = grow();
-    if (r < 0) {
-        close(take_fd);
-        return r;
-    }
-    size_t at = lower_bound(address);
+    vm_map_forget(region->address, region->size); /* what was there was unmapped behind our back */
+    if (regions.used == regions.size && grow() < 0)
+        return -ENOMEM;
+    size_t at = lower_bound(region->address);
     memmove(&regions.list[at + 1], &regions.list[at], (regions.used - at) * sizeof *regions.list);
-    regions.list[at] = region;
+    regions.list[at] = *region;
     regions.used++;
     return 0;
 }
 
+int vm_map_insert(uintptr_t address, size_t size, int take_fd, enum vm_region_state state,
+                  bool reserved)
+{
+    struct vm_region region = {.address = address,
+                               .size = size,
+                               .used = size,
+                               .fd = take_fd,
+                               .state = state,
+                               .reserved = reserved};
+    int r = os_memfd_identify(take_fd, &region.id);
+    if (r == 0)
+        r = insert(&region);
+    if (r < 0)
+        close(take_fd);
+    else
+        regions.with_fd++;
+    return r;
+}
+
+int vm_map_insert_loan(uintptr_t address, size_t size, size_t used, int borrow_fd,
+                       const struct os_memfd_id *id, struct vm_loan *loan)
+{
+    const struct vm_region region = {.address = address,
+                                     .size = size,
+                                     .used = used,
+                                     .fd = borrow_fd,
+                                     .id = *id,
+                                     .state = VM_REGION_LOAN,
+                                     .reserved = true,
+                                     .loan = loan};
+    return insert(&region);
+}
+
+void vm_map_unlist(struct vm_region *region)
+{
+    regions.with_fd -= region->state != VM_REGION_LOAN;
+    remove_at((size_t)(region - regions.list));
+}
+
 void vm_map_drop(struct vm_region *region)
 {
-    vm_region_close(region);
-    remove_at((size_t)(region - regions.list));
+    if (region->loan)
+        vm_loan_keep(region);
+    else
+        vm_region_close(region);
+    vm_map_unlist(region);
 }
 
 int vm_map_steal(struct vm_region *region)
 {
     int fd = region->fd;
-    remove_at((size_t)(region - regions.list));
+    vm_map_unlist(region);
     return fd;
 }
 
@@ -113,7 +149,7 @@ void vm_map_forget(uintptr_t address, size_t size)
     while (at < regions.used && regions.list[at].address < end) {
         struct vm_region *region = &regions.list[at];
         bool whole = region->address >= address && region->address + region->size <= end;
-        if (!whole && region->state == VM_REGION_SHARED)
+        if (!whole && region->state != VM_REGION_FROZEN)
             (void)vm_region_privatize(region);
         vm_map_drop(region);
     }
@@ -124,6 +160,10 @@ void vm_map_freeze_all(void)
 {
     for (size_t i = 0; i < regions.used;) {
         struct vm_region *region = &regions.list[i];
+        if (region->loan && vm_region_privatize(region) == 0) {
+            vm_map_drop(region);
+            continue;
+        }
         /* Pages are not reserved: one that was never touched need not exist for a fork. */
         if (region->state == VM_REGION_SHARED && vm_region_freeze(region) < 0 &&
             vm_region_privatize(region) == 0)
@@ -139,7 +179,7 @@ bool vm_map_has_room(bool received)
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / 4 < most)
         most = (size_t)limit.rlim_cur / 4;
-    return regions.used < most;
+    return regions.with_fd < most;
 }
 
 size_t vm_map_count(uint64_t *ret_bytes)

@@ -26,8 +26,13 @@ struct vm_region *vm_map_covering(uintptr_t address);
  * the descriptor closed. */
 int vm_map_insert(uintptr_t address, size_t size, int take_fd, enum vm_region_state state,
                   bool reserved);
-/* Forgets one region and closes its descriptor; the memory stays. */
+/* The same for a loan: registered over all of its object, of which `used` bytes count. */
+int vm_map_insert_loan(uintptr_t address, size_t size, size_t used, int borrow_fd,
+                       const struct os_memfd_id *id, struct vm_loan *loan);
+/* Forgets one region and closes its descriptor; the memory stays. A loan will not come back. */
 void vm_map_drop(struct vm_region *region);
+/* Forgets one region and touches nothing that belongs to it. */
+void vm_map_unlist(struct vm_region *region);
 /* Forgets one region and hands its descriptor to the caller. */
 int vm_map_steal(struct vm_region *region);
 /* The range goes, or has gone, or has been mapped anew: regions in it are forgotten, and what

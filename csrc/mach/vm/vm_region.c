@@ -48,7 +48,7 @@ bool vm_region_intact(const struct vm_region *region, int *ret_protection)
         return false;
     *ret_protection = m.protection;
     return is_piece(region, &m) && m.protection & PROT_READ &&
-           m.shared == (region->state == VM_REGION_SHARED);
+           m.shared == (region->state != VM_REGION_FROZEN);
 }
 
 int vm_region_reserve(struct vm_region *region)
@@ -109,7 +109,7 @@ int vm_region_replace(uintptr_t start, uintptr_t end, int protection)
 int vm_region_privatize(const struct vm_region *region)
 {
     bool reachable = vm_region_has_fd(region);
-    uintptr_t end = region->address + region->size;
+    uintptr_t end = region->address + vm_page_round(region->used);
     struct os_mapping m;
     int r = 0;
     for (uintptr_t at = region->address; r == 0 && at < end; at = m.end) {
@@ -126,29 +126,33 @@ int vm_region_privatize(const struct vm_region *region)
     return r;
 }
 
-/* An unused range of `size` bytes aligned to 2 MiB, reserved. */
-static char *reserve_aligned(size_t size)
+int vm_region_reserve_place(size_t size, uintptr_t *ret_address)
 {
-    char *at = mmap(NULL, size + HUGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                    -1, 0);
+    size_t slack = size >= HUGE_SIZE ? HUGE_SIZE : 0;
+    char *at = mmap(NULL, size + slack, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+                    0);
     if (at == MAP_FAILED)
-        return NULL;
-    size_t skip = (HUGE_SIZE - ((uintptr_t)at & (HUGE_SIZE - 1))) & (HUGE_SIZE - 1);
+        return -errno;
+    size_t skip = slack ? (HUGE_SIZE - ((uintptr_t)at & (HUGE_SIZE - 1))) & (HUGE_SIZE - 1) : 0;
     if (skip)
         munmap(at, skip);
-    munmap(at + skip + size, HUGE_SIZE - skip);
-    return at + skip;
+    if (slack)
+        munmap(at + skip + size, slack - skip);
+    *ret_address = (uintptr_t)at + skip;
+    return 0;
 }
 
 int vm_region_place(size_t size, int borrow_fd, bool shared, uintptr_t *ret_address)
 {
-    char *hint = size >= HUGE_SIZE ? reserve_aligned(size) : NULL;
+    uintptr_t hint = 0;
+    if (size >= HUGE_SIZE)
+        (void)vm_region_reserve_place(size, &hint);
     int flags = (shared ? MAP_SHARED : MAP_PRIVATE) | MAP_NORESERVE | (hint ? MAP_FIXED : 0);
-    void *at = mmap(hint, size, PROT_READ | PROT_WRITE, flags, borrow_fd, 0);
+    void *at = mmap((void *)hint, size, PROT_READ | PROT_WRITE, flags, borrow_fd, 0);
     if (at == MAP_FAILED) {
         int r = -errno;
         if (hint)
-            munmap(hint, size);
+            munmap((void *)hint, size);
         return r;
     }
     if (size >= HUGE_SIZE)

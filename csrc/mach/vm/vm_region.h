@@ -8,6 +8,8 @@
  *   FROZEN   the same range remapped MAP_PRIVATE, and the object sealed: what the object holds is
  *            a snapshot for ever; what this task writes later lives in private pages beside it.
  *            A received region is born FROZEN. `reserved`: its pages have all been allocated.
+ *   LOAN     MAP_SHARED over an object that another task has mapped as well, though parked
+ *            (vm_loan.h): received, or allocated out of what came back. Never frozen.
  *
  * Freezing is remap, then seal (the other order is EBUSY); the remap is the instant of the
  * snapshot. A frozen region whose pages are all clean can be sent again in O(1).
@@ -29,15 +31,20 @@
 /* What an object must bear before it is anybody's snapshot. */
 #define VM_REGION_SEALS (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
-enum vm_region_state { VM_REGION_SHARED, VM_REGION_FROZEN };
+enum vm_region_state { VM_REGION_SHARED, VM_REGION_FROZEN, VM_REGION_LOAN };
+
+struct vm_loan;
 
 struct vm_region {
     uintptr_t address;
     size_t size; /* whole pages */
-    int fd;      /* owned, as long as it is `id` */
+    size_t used; /* bytes that count, from the start; a loan may have pages beyond them */
+    int fd;      /* owned, as long as it is `id`; LOAN: the loan's, or -1 */
     struct os_memfd_id id;
     enum vm_region_state state;
     bool reserved;
+    bool given;           /* the program will not look at it again if its next send succeeds */
+    struct vm_loan *loan; /* LOAN: not owned, of this region alone; else NULL */
 };
 
 /* Whether the descriptor is still the region's. */
@@ -61,6 +68,9 @@ int vm_region_replace(uintptr_t start, uintptr_t end, int protection);
 /* Maps `size` bytes (whole pages) of an object at a place of the kernel's choice, readable and
  * writable, aligned to 2 MiB if it is that large. 0 or -errno. Needs no lock. */
 int vm_region_place(size_t size, int borrow_fd, bool shared, uintptr_t *ret_address);
+/* An unused range of that size, aligned likewise and inaccessible, to be mapped over or unmapped. 0
+ * or -errno. Needs no lock. */
+int vm_region_reserve_place(size_t size, uintptr_t *ret_address);
 
 size_t vm_page_round(size_t size);
 size_t vm_page_trunc(uintptr_t address);

@@ -185,7 +185,7 @@ static int share_part(const struct sharing *sharing, const struct os_mapping *m,
         shows(m, start, &region->id, start - region->address))
         return share_region(region);
     if (region) { /* sent before, no longer as the layer made it, or to be one with others */
-        int r = region->state == VM_REGION_SHARED ? vm_region_privatize(region) : 0;
+        int r = region->state != VM_REGION_FROZEN ? vm_region_privatize(region) : 0;
         vm_map_drop(region);
         return r < 0 ? r : -EAGAIN;
     }

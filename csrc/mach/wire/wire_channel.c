@@ -2,6 +2,7 @@
 #include "wire/wire_channel.h"
 
 #include "os/os_clock.h"
+#include "vm/vm_loan.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -18,10 +19,26 @@ struct wire_fds { /* descriptors of one datagram, waiting for their entry */
     int fds[];
 };
 
+static void free_channel(struct wire_channel *channel)
+{
+    free(channel->slots.sent);
+    free(channel->slots.taken);
+    free(channel->held.count);
+    vm_ledger_unref(channel->lends);
+    vm_ledger_unref(channel->borrows);
+    free(channel);
+}
+
 struct wire_channel *wire_channel_new(int take_fd, struct lane *take_lane)
 {
     struct wire_channel *channel = calloc(1, sizeof *channel);
-    if (!channel) {
+    if (channel) {
+        channel->lends = vm_ledger_new(true, lane_lent(&take_lane->out));
+        channel->borrows = vm_ledger_new(false, lane_borrowed(&take_lane->in));
+    }
+    if (!channel || !channel->lends || !channel->borrows) {
+        if (channel)
+            free_channel(channel);
         close(take_fd);
         lane_deinit(take_lane);
         return NULL;
@@ -58,10 +75,7 @@ void wire_channel_unref(struct wire_channel *channel)
 {
     if (!channel || --channel->refs > 0)
         return;
-    free(channel->slots.sent);
-    free(channel->slots.taken);
-    free(channel->held.count);
-    free(channel);
+    free_channel(channel);
 }
 
 void wire_channel_forget_fds(struct wire_channel *channel)
@@ -78,6 +92,8 @@ void wire_channel_close(struct wire_channel *channel)
     ipc_engine_cool(channel);
     close(channel->fd);
     channel->fd = -1;
+    vm_ledger_close(channel->lends);
+    vm_ledger_close(channel->borrows);
     lane_deinit(&channel->lane);
     wire_channel_forget_fds(channel);
     util_list_remove(&channel->in_task);
@@ -88,6 +104,8 @@ void wire_channel_close(struct wire_channel *channel)
 
 int wire_channel_reserve(struct wire_channel *channel, size_t payload, void **ret_payload)
 {
+    if (vm_ledger_is_broken(channel->lends))
+        channel->broken = true;
     if (channel->closed || channel->broken || channel->ended)
         return -EPIPE;
     int r = lane_reserve(&channel->lane.out, payload, ret_payload);

@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 struct ipc_peer;
+struct vm_ledger;
 
 struct wire_slots { /* the sender's side of queue limits: one slot for each port it sends to */
     uint32_t *sent; /* messages that took the slot */
@@ -53,6 +54,7 @@ struct wire_channel {
     struct util_link waiters; /* struct ipc_waiter: senders that wait for room or a slot */
     struct wire_slots slots;
     struct wire_held held;
+    struct vm_ledger *lends, *borrows; /* memory that comes back (vm_loan.h) */
 
     /* Ports that move away (ipc_move.h). Entries are numbered from 1 in either direction. */
     uint64_t published, read;

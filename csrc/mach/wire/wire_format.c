@@ -86,6 +86,10 @@ static bool descriptor_valid(const struct wire_descriptor *d, const uint8_t *at,
     case WIRE_DESCRIPTOR_OBJECT:
         *fds += 1;
         return d->size != 0;
+    case WIRE_DESCRIPTOR_LOAN:
+    case WIRE_DESCRIPTOR_LOAN_NEW:
+        *fds += d->how == WIRE_DESCRIPTOR_LOAN_NEW;
+        return d->size != 0 && d->loan < LANE_LOANS;
     default:
         return false;
     }

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WIRE_VERSION 1u
+#define WIRE_VERSION 2u
 
 /* ---- rights ---------------------------------------------------------------------------- */
 
@@ -91,7 +91,9 @@ enum wire_descriptor_how {
     WIRE_DESCRIPTOR_PORTS, /* `size` struct wire_right among the out-of-line bytes */
     WIRE_DESCRIPTOR_EMPTY,
     WIRE_DESCRIPTOR_BYTES,
-    WIRE_DESCRIPTOR_OBJECT
+    WIRE_DESCRIPTOR_OBJECT,
+    WIRE_DESCRIPTOR_LOAN,     /* `loan` is the number of what the receiver has returned */
+    WIRE_DESCRIPTOR_LOAN_NEW, /* the next descriptor, `loan` from now on */
 };
 
 struct wire_descriptor {
@@ -103,6 +105,7 @@ struct wire_descriptor {
     uint32_t size;           /* bytes of out-of-line memory, or rights */
     uint32_t page_offset;    /* where its first byte lies in its page (S43, S44) */
     uint32_t guard_flags;    /* of a guarded port, with its guard */
+    uint32_t loan;
     uint64_t guard;
 };
 

@@ -34,6 +34,7 @@ struct lane_shared {
     alignas(64) _Atomic uint32_t waiting; /* producer wants room or a credit */
     alignas(64) _Atomic uint32_t cpu;     /* producer's processor + 1; 0: unknown */
     struct lane_position at[LANE_SEGMENTS];
+    alignas(64) struct lane_loans loans;
 };
 
 _Static_assert(sizeof(struct lane_shared) * 2 <= HEADER_SIZE, "both directions fit the header");
@@ -343,6 +344,16 @@ bool lane_room_wanted(struct lane_in *in)
     atomic_thread_fence(memory_order_seq_cst);
     return atomic_load_explicit(&in->shared->waiting, memory_order_relaxed) != 0 &&
            atomic_exchange_explicit(&in->shared->waiting, 0, memory_order_seq_cst) != 0;
+}
+
+struct lane_loans *lane_lent(const struct lane_out *out)
+{
+    return &out->shared->loans;
+}
+
+struct lane_loans *lane_borrowed(const struct lane_in *in)
+{
+    return &in->shared->loans;
 }
 
 void lane_tell_cpu(struct lane_out *out, uint32_t cpu)

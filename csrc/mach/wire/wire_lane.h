@@ -36,6 +36,8 @@
 #define LANE_CREDITS 65535                            /* slots; see lane_credit_returned */
 #define LANE_NO_CREDIT UINT32_MAX                     /* an entry that takes no slot */
 #define LANE_ENTRY_MAX 262144                         /* bytes; larger messages are spilled */
+#define LANE_LOANS 256u                               /* of each direction (vm_loan.h) */
+#define LANE_LOAN_WORDS (LANE_LOANS / 64)
 
 enum lane_kind { LANE_WRAP = 1, LANE_SWITCH, LANE_FIRST_PAYLOAD };
 
@@ -43,6 +45,13 @@ struct lane_entry { /* in shared memory, 8-byte aligned; the payload follows */
     uint32_t size;  /* header and payload, a multiple of 8 */
     uint16_t kind;
     uint16_t argument; /* LANE_SWITCH: the segment to go on in */
+};
+
+/* What the reader says of the producer's loans, a bit for each: it sets them, the producer takes
+ * them by exchange. */
+struct lane_loans {
+    _Atomic uint64_t returned[LANE_LOAN_WORDS]; /* may be lent again */
+    _Atomic uint64_t kept[LANE_LOAN_WORDS];     /* the reader's for good */
 };
 
 struct lane_shared; /* one direction's part of the header */
@@ -122,6 +131,10 @@ uint32_t lane_credit_returned(const struct lane_out *out, uint32_t slot);
 void lane_want_room(struct lane_out *out);
 /* Reader: whether the producer waits; clears the wish, so that one bell answers it. */
 bool lane_room_wanted(struct lane_in *in);
+
+/* Where the loans are told of that were made here, and those that came from the other side. */
+struct lane_loans *lane_lent(const struct lane_out *out);
+struct lane_loans *lane_borrowed(const struct lane_in *in);
 
 /* The processor a task last ran on, told to the other side as a hint for spinning. */
 void lane_tell_cpu(struct lane_out *out, uint32_t cpu);

@@ -30,6 +30,35 @@ int machool_port_fd(mach_port_name_t name);
 kern_return_t machool_bootstrap_register(const char *service_name, mach_port_t port,
                                          const uid_t *uids, unsigned count);
 
+/*
+ * Memory for producers and consumers that hand over much of it. It is vm_allocate's and
+ * vm_deallocate's memory in all respects, and either pair takes what the other has made.
+ *
+ * machool_allocate: `size` bytes, rounded up to whole pages, anywhere. With MACHOOL_UNCLEARED the
+ * pages may have any contents: for who overwrites all of them. Codes are those of vm_allocate.
+ *
+ * machool_deallocate: for who vouches that no pointer into the range is left anywhere; it may then
+ * stay mapped for the next message. Codes are those of vm_deallocate.
+ *
+ * machool_give: once the next send of exactly this region has succeeded, its contents are of no interest
+ * any more, though that send does not deallocate it; the range stays, with zeros in it. If the send
+ * fails the contents are there again; its descriptor may come back with size 0 then (S35).
+ * KERN_INVALID_ARGUMENT: it is no region that could go without a copy, and nothing changes.
+ */
+#define MACHOOL_UNCLEARED 1
+kern_return_t machool_allocate(vm_address_t *address, vm_size_t size, int flags);
+kern_return_t machool_deallocate(vm_address_t address, vm_size_t size);
+kern_return_t machool_give(vm_address_t address, vm_size_t size);
+
+/*
+ * Memory that travels between tasks of one user comes back to be used again. So many bytes of it may
+ * lie idle in this process (64 MiB until told otherwise), and so many may be with others (512 MiB);
+ * what is above goes in memory of its own. 0 and 0 turn it off. Without effect on macOS.
+ */
+void machool_set_limits(uint64_t idle_bytes, uint64_t lent_bytes);
+/* Gives idle memory back to the system. */
+void machool_trim(void);
+
 /* What this process has moved so far, and what it holds now. */
 struct machool_stats {
     uint64_t messages_sent;
@@ -41,6 +70,11 @@ struct machool_stats {
     uint64_t region_bytes;
     uint64_t channels; /* other tasks it is connected to */
     uint64_t ports;    /* names in its space */
+    uint64_t idle_bytes;     /* came back, and wait to be used again */
+    uint64_t lent_bytes;     /* with other tasks, or on the way there */
+    uint64_t borrowed_bytes; /* of other tasks, received and not given back */
+    uint64_t idle_limit;
+    uint64_t lent_limit;
 };
 
 /* Fills *ret_stats. What the system does not tell (macOS: nearly all) is 0. */
