@@ -246,6 +246,12 @@ extern PyType_Spec port_set_spec;
 
 PyObject *space_names(PyObject *module, PyObject *ignored);
 
+/* ---- memory.c ---------------------------------------------------------------------------- */
+
+PyObject *memory_stats(PyObject *module, PyObject *ignored);
+PyObject *memory_trim(PyObject *module, PyObject *ignored);
+PyObject *memory_set_limits(PyObject *module, PyObject *args, PyObject *kwargs);
+
 /* ---- server.c, client.c ------------------------------------------------------------------ */
 
 extern PyType_Spec server_spec;

@@ -10,25 +10,20 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg);
 static int module_clear(PyObject *module);
 static void module_free(void *module);
 
-static PyObject *stats(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
-{
-    struct machool_stats s;
-    machool_get_stats(&s);
-    return Py_BuildValue(
-        "{s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K}", "messages_sent",
-        (unsigned long long)s.messages_sent, "messages_received",
-        (unsigned long long)s.messages_received, "bytes_inline", (unsigned long long)s.bytes_inline,
-        "bytes_copied", (unsigned long long)s.bytes_copied, "bytes_shared",
-        (unsigned long long)s.bytes_shared, "regions", (unsigned long long)s.regions,
-        "region_bytes", (unsigned long long)s.region_bytes, "channels",
-        (unsigned long long)s.channels, "ports", (unsigned long long)s.ports);
-}
-
 static PyMethodDef methods[] = {
-    {"stats", stats, METH_NOARGS,
+    {"stats", memory_stats, METH_NOARGS,
      "stats($module, /)\n--\n\n"
      "Counters of this process: messages, bytes by the way they travelled, regions, channels,\n"
-     "names. What the system does not tell is 0."},
+     "names; memory that came back and lies idle, that is with other tasks (lent), or is theirs\n"
+     "(borrowed), in bytes; mappings parked for it; the limits. What the system does not tell is 0."},
+    {"trim", memory_trim, METH_NOARGS,
+     "trim($module, /)\n--\n\n"
+     "Gives memory that came back from other tasks, and lies idle, back to the system."},
+    {"set_limits", (PyCFunction)(void (*)(void))memory_set_limits, METH_VARARGS | METH_KEYWORDS,
+     "set_limits($module, /, *, idle_bytes=None, lent_bytes=None)\n--\n\n"
+     "How many bytes may lie idle in this process until they travel again, and how many may be\n"
+     "with other tasks at a time; None leaves a limit as it is. Above the second, and when it is 0,\n"
+     "memory travels in sealed objects of its own, which takes longer. stats() has both."},
     {"names", space_names, METH_NOARGS,
      "names($module, /)\n--\n\n"
      "The names in this task's space: a dict of name to MACH_PORT_TYPE_ bits."},

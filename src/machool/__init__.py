@@ -23,7 +23,9 @@ from machool._machool import (
     Region,
     Sender,
     page_size,
+    set_limits,
     stats,
+    trim,
 )
 from machool._machool import version as __version__
 from machool.deaths import DeathWatch
@@ -87,5 +89,7 @@ __all__ = [
     "mach",
     "names",
     "page_size",
+    "set_limits",
     "stats",
+    "trim",
 ]

@@ -25,7 +25,16 @@ version: Final[str]
 
 def stats() -> dict[str, int]:
     """Counters of this process: messages, bytes by the way they travelled, regions, channels,
-    names. What the system does not tell is 0."""
+    names; memory that came back and lies idle, that is with other tasks (lent), or is theirs
+    (borrowed), in bytes; mappings parked for it; the limits. What the system does not tell is 0."""
+
+def trim() -> None:
+    """Gives memory that came back from other tasks, and lies idle, back to the system."""
+
+def set_limits(*, idle_bytes: int | None = None, lent_bytes: int | None = None) -> None:
+    """How many bytes may lie idle in this process until they travel again, and how many may be
+    with other tasks at a time; None leaves a limit as it is. Above the second, and when it is 0,
+    memory travels in sealed objects of its own, which takes longer. stats() has both."""
 
 def names() -> dict[int, int]:
     """The names in this task's space: a dict of name to MACH_PORT_TYPE_ bits."""

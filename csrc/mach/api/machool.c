@@ -42,6 +42,7 @@ void machool_get_stats(struct machool_stats *ret_stats)
     stats.idle_bytes = loans.idle_bytes;
     stats.lent_bytes = loans.lent_bytes;
     stats.borrowed_bytes = loans.borrowed_bytes;
+    stats.parked = loans.parked;
     stats.idle_limit = loans.idle_max;
     stats.lent_limit = loans.lent_max;
     *ret_stats = stats;

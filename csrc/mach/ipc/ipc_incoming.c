@@ -106,9 +106,10 @@ static int decode_loan(struct ipc_incoming *in, const struct wire_descriptor *wi
                        struct ipc_kmsg_descriptor *d)
 {
     int fd = wire->how == WIRE_DESCRIPTOR_LOAN_NEW ? next_fd(in) : -1;
-    if (in->lender && ipc_transit_trusts(in->peer))
-        return vm_copy_borrow(in->lender, wire->loan, fd, wire->size, wire->page_offset,
-                              &d->memory);
+    bool back = wire->how == WIRE_DESCRIPTOR_LOAN_BACK;
+    if (in->channel && ipc_transit_trusts(in->peer))
+        return vm_copy_borrow(back ? in->channel->lends : in->channel->borrows, back, wire->loan, fd,
+                              wire->size, wire->page_offset, &d->memory);
     if (fd >= 0)
         close(fd);
     return -EBADMSG;
@@ -142,6 +143,7 @@ static int decode_descriptor(struct ipc_incoming *in, struct ipc_kmsg *kmsg,
         return vm_copy_adopt(next_fd(in), wire->size, wire->page_offset, &d->memory);
     case WIRE_DESCRIPTOR_LOAN:
     case WIRE_DESCRIPTOR_LOAN_NEW:
+    case WIRE_DESCRIPTOR_LOAN_BACK:
         return decode_loan(in, wire, d);
     default:
         return 0;
@@ -149,14 +151,14 @@ static int decode_descriptor(struct ipc_incoming *in, struct ipc_kmsg *kmsg,
 }
 
 /* Room for what one descriptor brings: bytes, or rights. False: no memory. */
-static bool make_room_for(const struct wire_descriptor *wire, struct vm_ledger *lender,
+static bool make_room_for(const struct wire_descriptor *wire, struct wire_channel *channel,
                           struct ipc_kmsg_descriptor *d)
 {
     d->type = wire->type;
     if (wire->how == WIRE_DESCRIPTOR_PORT || wire->how == WIRE_DESCRIPTOR_PORTS)
         return ipc_kmsg_hold_rights(d, wire->size);
-    if (wire->how == WIRE_DESCRIPTOR_LOAN_NEW && lender)
-        return vm_loan_prepare(lender, &d->memory.loan);
+    if (wire->how == WIRE_DESCRIPTOR_LOAN_NEW && channel)
+        return vm_loan_prepare(channel->borrows, &d->memory.loan);
     if (wire->how != WIRE_DESCRIPTOR_BYTES)
         return true;
     void *bytes = malloc(wire->size);
@@ -167,11 +169,11 @@ static bool make_room_for(const struct wire_descriptor *wire, struct vm_ledger *
 }
 
 struct ipc_kmsg *ipc_incoming_make_room(const struct wire_message_view *view,
-                                        struct vm_ledger *lender)
+                                        struct wire_channel *channel)
 {
     struct ipc_kmsg *kmsg = ipc_kmsg_new(view->head.descriptors, view->head.inline_size);
     for (uint32_t i = 0; kmsg && i < view->head.descriptors; i++) {
-        if (make_room_for(&view->descriptors[i], lender, &kmsg->descriptors[i]))
+        if (make_room_for(&view->descriptors[i], channel, &kmsg->descriptors[i]))
             continue;
         ipc_kmsg_clean(kmsg);
         return NULL;

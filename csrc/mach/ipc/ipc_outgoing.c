@@ -161,7 +161,7 @@ static int encode_right(struct ipc_outgoing *out, const struct ipc_carried *righ
 static int encode_loan(struct ipc_outgoing *out, const struct vm_loan *loan,
                        struct wire_descriptor *wire)
 {
-    wire->how = WIRE_DESCRIPTOR_LOAN;
+    wire->how = vm_loan_is_borrowed(loan) ? WIRE_DESCRIPTOR_LOAN_BACK : WIRE_DESCRIPTOR_LOAN;
     wire->loan = vm_loan_index(loan);
     if (vm_loan_is_known(loan))
         return 0;

@@ -87,8 +87,7 @@ static void mark_starved(const struct wire_message_view *view)
 static int deliver(struct wire_channel *channel, const struct wire_message_view *view,
                    int *take_fds, unsigned count, struct ipc_kmsg *take_kmsg)
 {
-    struct ipc_incoming in = {
-        .peer = channel->peer, .lender = channel->borrows, .fds = take_fds};
+    struct ipc_incoming in = {.peer = channel->peer, .channel = channel, .fds = take_fds};
     int r = ipc_incoming_decode(&in, view, take_kmsg);
     ipc_incoming_deinit(&in);
     for (unsigned i = 0; i < count; i++) {
@@ -149,7 +148,7 @@ static int take_message(struct wire_channel *channel, const struct wire_message_
     int r = ipc_transit_check_credit(channel, &view->head);
     if (r < 0)
         return r;
-    struct ipc_kmsg *kmsg = ipc_incoming_make_room(view, channel->borrows);
+    struct ipc_kmsg *kmsg = ipc_incoming_make_room(view, channel);
     if (kmsg && count == 0)
         return deliver(channel, view, NULL, 0, kmsg);
     int *fds = kmsg ? calloc(count, sizeof *fds) : NULL;

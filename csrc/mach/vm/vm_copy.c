@@ -376,12 +376,13 @@ int vm_copy_adopt(int take_fd, uint32_t size, uint32_t page_offset, struct vm_co
     return 0;
 }
 
-int vm_copy_borrow(struct vm_ledger *ledger, uint32_t index, int take_fd, uint32_t size,
+int vm_copy_borrow(struct vm_ledger *ledger, bool back, uint32_t index, int take_fd, uint32_t size,
                    uint32_t page_offset, struct vm_copy *ret_copy)
 {
     struct vm_loan *loan;
     uint64_t whole = page_offset < vm_page_size ? (uint64_t)page_offset + size : 0;
-    if (vm_loan_accept(ledger, index, take_fd, whole, ret_copy->loan, &loan) < 0)
+    if ((back ? vm_loan_accept_back(ledger, index, whole, &loan)
+              : vm_loan_accept(ledger, index, take_fd, whole, ret_copy->loan, &loan)) < 0)
         return -EBADMSG;
     if (take_fd < 0)
         vm_loan_free_spare(ret_copy->loan);

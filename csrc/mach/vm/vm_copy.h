@@ -52,9 +52,9 @@ int vm_copyout(struct vm_copy *take_copy, vm_address_t *ret_address);
  * large enough. 0 or -errno; takes the descriptor in any case. */
 int vm_copy_adopt(int take_fd, uint32_t size, uint32_t page_offset, struct vm_copy *ret_copy);
 
-/* What a peer lent: number, descriptor if it is new (else -1; taken in any case), and room made
- * before in `ret_copy->loan` for a new one. 0, or -EBADMSG: it lied. */
-int vm_copy_borrow(struct vm_ledger *ledger, uint32_t index, int take_fd, uint32_t size,
+/* What a peer lent, or sends `back` to this ledger: number, descriptor if it is new (else -1; taken in
+ * any case), and room made before in `ret_copy->loan` for a new one. 0, or -EBADMSG: it lied. */
+int vm_copy_borrow(struct vm_ledger *ledger, bool back, uint32_t index, int take_fd, uint32_t size,
                    uint32_t page_offset, struct vm_copy *ret_copy);
 
 /* A loan that has to go another way than was thought becomes an object. 0 or -errno with the copy as

@@ -46,7 +46,12 @@ int vm_loan_fd(const struct vm_loan *loan)
 
 bool vm_loan_is_of(const struct vm_loan *loan, const struct vm_ledger *ledger)
 {
-    return loan->ledger && loan->ledger == ledger;
+    return ledger && loan->ledger && (loan->ledger == ledger || loan->ledger == ledger->twin);
+}
+
+bool vm_loan_is_borrowed(const struct vm_loan *loan)
+{
+    return loan->ledger && !loan->ledger->lends;
 }
 
 bool vm_loan_is_known(const struct vm_loan *loan)
@@ -241,10 +246,12 @@ int vm_loan_take(struct vm_ledger *ledger, struct vm_region *region, enum vm_loa
                  struct vm_loan **ret_loan)
 {
     struct vm_loan *loan = region->loan;
-    if (!vm_pool_collect(ledger) || !is_plain(region) || (loan && loan->ledger != ledger) ||
-        vm_pool.lent_bytes + region->size > vm_pool.lent_max)
+    if (!vm_pool_collect(ledger) || !is_plain(region) || (loan && !vm_loan_is_of(loan, ledger)))
         return -EAGAIN;
     bool fresh = !loan;
+    if (loan && loan->ledger == ledger &&
+        vm_pool.lent_bytes + region->size > vm_pool.lent_max)
+        return -EAGAIN;
     int r = fresh ? adopt_region(ledger, region, &loan) : 0;
     uintptr_t home = region->address;
     if (r == 0)
@@ -298,7 +305,9 @@ void vm_loan_publish(struct vm_loan *loan)
     vm_map_lock();
     loan->known = true;
     loan->home = 0;
-    if (loan->ledger) { /* else the channel ended in the midst of it */
+    if (vm_loan_is_borrowed(loan)) {
+        vm_pool_set(loan, VM_LOAN_AWAY);
+    } else if (loan->ledger) { /* else the channel ended in the midst of it */
         vm_pool_set(loan, VM_LOAN_LENT);
         close_fd_if_done(loan);
     } else {
@@ -355,6 +364,20 @@ int vm_loan_accept(struct vm_ledger *ledger, uint32_t index, int take_fd, uint64
     struct vm_loan *loan = r == 0 ? ledger->loans[index] : NULL;
     if (!loan || loan->state != VM_LOAN_AWAY || size > loan->capacity)
         r = -EBADMSG;
+    if (r == 0) {
+        vm_pool_set(loan, VM_LOAN_CARRIED);
+        *ret_loan = loan;
+    }
+    vm_map_unlock();
+    return r;
+}
+
+int vm_loan_accept_back(struct vm_ledger *ledger, uint32_t index, uint64_t size,
+                        struct vm_loan **ret_loan)
+{
+    vm_map_lock();
+    struct vm_loan *loan = index < LANE_LOANS && ledger->loans ? ledger->loans[index] : NULL;
+    int r = loan && loan->state == VM_LOAN_LENT && size && size <= loan->capacity ? 0 : -EBADMSG;
     if (r == 0) {
         vm_pool_set(loan, VM_LOAN_CARRIED);
         *ret_loan = loan;

@@ -19,6 +19,9 @@
  *   LENT        with the peer; parked here, untouched   -
  *   AWAY        -                                       returned; parked here for the next time
  *
+ * A borrower that moves what it received on to its lender sends the loan back with the message: no
+ * copy is made in either direction.
+ *
  * A ledger has the loans of one direction of a channel, at one of its ends. When the channel ends,
  * the lender forgets what is lent (the borrower may still write to it) and drops the rest; what the
  * program holds, or a message carries, stays valid: such a loan has no ledger any more.
@@ -52,6 +55,9 @@ enum vm_loan_leave { VM_LOAN_HOLE, VM_LOAN_ZEROS, VM_LOAN_IN_PLACE };
 struct vm_ledger *vm_ledger_new(bool lends, struct lane_loans *borrow_words);
 struct vm_ledger *vm_ledger_ref(struct vm_ledger *ledger);
 void vm_ledger_unref(struct vm_ledger *ledger); /* NULL is fine */
+/* The two of one channel: what was borrowed can go back with a message in it. Both are closed
+ * together, the one that lends first. */
+void vm_ledger_pair(struct vm_ledger *lends, struct vm_ledger *borrows);
 /* The channel ends. Takes the lock. */
 void vm_ledger_close(struct vm_ledger *ledger);
 /* Whether the peer has returned what it did not have. Needs no lock. */
@@ -65,8 +71,8 @@ int vm_loan_find(struct vm_ledger *ledger, size_t size, struct vm_loan **ret_loa
 /* A new one, without pages: to be filled through vm_loan_fd(), which takes half the time of touching
  * them. 0, and CARRIED; or -errno. */
 int vm_loan_make(struct vm_ledger *ledger, size_t size, struct vm_loan **ret_loan);
-/* The region itself, which is no longer registered then: a loan of this ledger, or one that has
- * never been sent. With zeros in its place or a hole. After VM_LOAN_ZEROS an unsent loan that is
+/* The region itself, which is no longer registered then: a loan of this ledger, one borrowed from
+ * there, or one that has never been sent. With zeros in its place or a hole. After VM_LOAN_ZEROS an unsent loan that is
  * dropped goes back there. 0, and CARRIED; or -errno with the region as it was. */
 int vm_loan_take(struct vm_ledger *ledger, struct vm_region *region, enum vm_loan_leave leave,
                  struct vm_loan **ret_loan);
@@ -82,11 +88,12 @@ uintptr_t vm_loan_address(const struct vm_loan *loan);
 size_t vm_loan_capacity(const struct vm_loan *loan);
 /* Borrowed; -1: the loan needs none any more. */
 int vm_loan_fd(const struct vm_loan *loan);
-/* Whether it can go as this ledger's, and whether the peer has its descriptor. Need no lock, but the
- * task's. */
+/* Whether it can go by the channel of this ledger, which lends; whether the peer has its descriptor;
+ * and whether it is the peer's own. Need no lock, but the task's. */
 bool vm_loan_is_of(const struct vm_loan *loan, const struct vm_ledger *ledger);
 bool vm_loan_is_known(const struct vm_loan *loan);
-/* It has been published: LENT. Takes the lock. */
+bool vm_loan_is_borrowed(const struct vm_loan *loan);
+/* It has been published: LENT, or AWAY if it goes back. Takes the lock. */
 void vm_loan_publish(struct vm_loan *loan);
 
 /* ---- borrowing ----------------------------------------------------------------------------- */
@@ -98,6 +105,11 @@ void vm_loan_free_spare(struct vm_loan *take_spare);
  * CARRIED; -EBADMSG: it lied. Takes the descriptor, and the spare if 0. Takes the lock. */
 int vm_loan_accept(struct vm_ledger *ledger, uint32_t index, int take_fd, uint64_t size,
                    struct vm_loan *spare, struct vm_loan **ret_loan);
+
+/* The lender's: its number comes back with a message. 0, and CARRIED; -EBADMSG: it is not lent. Takes
+ * the lock. */
+int vm_loan_accept_back(struct vm_ledger *ledger, uint32_t index, uint64_t size,
+                        struct vm_loan **ret_loan);
 
 /* ---- both ---------------------------------------------------------------------------------- */
 
@@ -121,6 +133,7 @@ void vm_loan_keep(struct vm_region *region);
 
 struct vm_loan_stats {
     uint64_t idle_bytes, lent_bytes, borrowed_bytes; /* borrowed: held, or carried by messages */
+    uint64_t parked;                                 /* objects mapped here that are nobody's now */
     uint64_t idle_max, lent_max;
 };
 

@@ -6,19 +6,33 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #define IDLE_MAX ((uint64_t)64 << 20)
-#define LENT_MAX ((uint64_t)512 << 20)
+#define LENT_LEAST ((uint64_t)256 << 20)
+#define LENT_PART 8 /* of the machine's memory */
 #define IDLE_LONG ((int64_t)30 * 1000000000) /* ns: what was not used for so long is dropped */
-#define STEPS 8                              /* sizes of objects between two powers of two */
+#define STEPS 8               /* sizes of objects between two powers of two, but ... */
+#define STEP_MAX (64u << 10) /* ... no more than this is added */
 
 struct vm_pool vm_pool = {.all = {&vm_pool.all, &vm_pool.all},
                           .by_age = {&vm_pool.by_age, &vm_pool.by_age},
                           .ledgers = {&vm_pool.ledgers, &vm_pool.ledgers},
-                          .idle_max = IDLE_MAX,
-                          .lent_max = LENT_MAX};
+                          .idle_max = IDLE_MAX};
+
+/* The bounds, until the program sets others; MACHOOL_LOANS=0 in the environment: no loans. */
+__attribute__((constructor)) static void set_up(void)
+{
+    const char *wanted = secure_getenv("MACHOOL_LOANS");
+    uint64_t memory = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t part = memory / LENT_PART;
+    if (wanted && strcmp(wanted, "0") == 0)
+        vm_pool.idle_max = 0;
+    else
+        vm_pool.lent_max = part > LENT_LEAST ? part : LENT_LEAST;
+}
 
 /* ---- counting ------------------------------------------------------------------------------ */
 
@@ -80,6 +94,12 @@ void vm_ledger_unref(struct vm_ledger *ledger)
 {
     if (ledger && atomic_fetch_sub(&ledger->refs, 1) == 1)
         free(ledger);
+}
+
+void vm_ledger_pair(struct vm_ledger *lends, struct vm_ledger *borrows)
+{
+    lends->twin = borrows;
+    borrows->twin = lends;
 }
 
 bool vm_ledger_is_broken(const struct vm_ledger *ledger)
@@ -201,7 +221,7 @@ void vm_pool_enter(struct vm_ledger *ledger, struct vm_loan *take_loan, uint32_t
 size_t vm_pool_capacity(size_t size)
 {
     size_t step = vm_page_round(1), pages = vm_page_round(size);
-    while (step * STEPS * 2 <= pages)
+    while (step * STEPS * 2 <= pages && step < STEP_MAX)
         step *= 2;
     return (pages + step - 1) & ~(step - 1);
 }
@@ -222,12 +242,14 @@ static void drop_idle(struct vm_loan *take_loan)
     vm_pool_free(loan);
 }
 
-/* Keeps to the bound, and drops what nobody has wanted for long. */
+/* Keeps to the bound, and drops what nobody has wanted for long. What came back last may be twice as
+ * much by itself: who sends one large array after another has just one. */
 static void trim(uint64_t most, int64_t now)
 {
     while (!util_list_empty(&vm_pool.by_age)) {
         struct vm_loan *oldest = UTIL_CONTAINER(vm_pool.by_age.prev, struct vm_loan, by_age);
-        if (vm_pool.idle_bytes <= most && now - oldest->since < IDLE_LONG)
+        bool alone = oldest->capacity == vm_pool.idle_bytes && oldest->capacity <= 2 * most;
+        if ((vm_pool.idle_bytes <= most || alone) && now - oldest->since < IDLE_LONG)
             break;
         drop_idle(oldest);
     }
@@ -358,11 +380,18 @@ void vm_loan_trim(void)
 
 void vm_loan_get_stats(struct vm_loan_stats *ret_stats)
 {
+    uint64_t parked = 0;
     vm_map_lock();
     collect_all();
+    UTIL_LIST_EACH(at, after, &vm_pool.all)
+    {
+        const struct vm_loan *loan = UTIL_CONTAINER(at, struct vm_loan, all);
+        parked += loan->address && loan->state != VM_LOAN_HELD;
+    }
     *ret_stats = (struct vm_loan_stats){.idle_bytes = vm_pool.idle_bytes,
                                         .lent_bytes = vm_pool.lent_bytes,
                                         .borrowed_bytes = vm_pool.borrowed_bytes,
+                                        .parked = parked,
                                         .idle_max = vm_pool.idle_max,
                                         .lent_max = vm_pool.lent_max};
     vm_map_unlock();

@@ -41,6 +41,7 @@ struct vm_ledger {
     atomic_bool broken;
     bool lends;
     unsigned lent;             /* loans with the peer */
+    struct vm_ledger *twin;    /* the channel's other one, valid while this one is open */
     struct lane_loans *words;  /* NULL: closed */
     struct vm_loan **loans;    /* LANE_LOANS of them; NULL: none yet */
     struct util_link idle;     /* struct vm_loan */

@@ -9,7 +9,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* What one entry of the second and of the third level of page tables covers: so aligned, memory is moved
+ * by so many bytes at a time, and huge pages are possible. */
 #define HUGE_SIZE ((size_t)2 << 20)
+#define GIANT_SIZE ((size_t)1 << 30)
 
 size_t vm_page_trunc(uintptr_t address)
 {
@@ -128,12 +131,12 @@ int vm_region_privatize(const struct vm_region *region)
 
 int vm_region_reserve_place(size_t size, uintptr_t *ret_address)
 {
-    size_t slack = size >= HUGE_SIZE ? HUGE_SIZE : 0;
+    size_t slack = size >= GIANT_SIZE ? GIANT_SIZE : size >= HUGE_SIZE ? HUGE_SIZE : 0;
     char *at = mmap(NULL, size + slack, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
                     0);
     if (at == MAP_FAILED)
         return -errno;
-    size_t skip = slack ? (HUGE_SIZE - ((uintptr_t)at & (HUGE_SIZE - 1))) & (HUGE_SIZE - 1) : 0;
+    size_t skip = slack ? (slack - ((uintptr_t)at & (slack - 1))) & (slack - 1) : 0;
     if (skip)
         munmap(at, skip);
     if (slack)

@@ -66,7 +66,7 @@ int vm_region_privatize(const struct vm_region *region);
 int vm_region_replace(uintptr_t start, uintptr_t end, int protection);
 
 /* Maps `size` bytes (whole pages) of an object at a place of the kernel's choice, readable and
- * writable, aligned to 2 MiB if it is that large. 0 or -errno. Needs no lock. */
+ * writable, aligned to 2 MiB or 1 GiB if it is that large. 0 or -errno. Needs no lock. */
 int vm_region_place(size_t size, int borrow_fd, bool shared, uintptr_t *ret_address);
 /* An unused range of that size, aligned likewise and inaccessible, to be mapped over or unmapped. 0
  * or -errno. Needs no lock. */

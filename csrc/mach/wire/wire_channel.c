@@ -43,6 +43,7 @@ struct wire_channel *wire_channel_new(int take_fd, struct lane *take_lane)
         lane_deinit(take_lane);
         return NULL;
     }
+    vm_ledger_pair(channel->lends, channel->borrows);
     channel->watch.kind = IPC_WATCH_CHANNEL;
     channel->refs = 1;
     channel->fd = take_fd;

@@ -88,6 +88,7 @@ static bool descriptor_valid(const struct wire_descriptor *d, const uint8_t *at,
         return d->size != 0;
     case WIRE_DESCRIPTOR_LOAN:
     case WIRE_DESCRIPTOR_LOAN_NEW:
+    case WIRE_DESCRIPTOR_LOAN_BACK:
         *fds += d->how == WIRE_DESCRIPTOR_LOAN_NEW;
         return d->size != 0 && d->loan < LANE_LOANS;
     default:

@@ -4,6 +4,8 @@
 #include "harness/counts.h"
 #include "harness/mach_kit.h"
 
+#include <mach/machool.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -14,10 +16,12 @@ static size_t no_names(void)
     return 0;
 }
 
-/* The layer may have something under way with its peers: it gets a moment, as in the runner. */
+/* The layer may have something under way with its peers: it gets a moment, as in the runner. What waits
+ * to be used again is no leak. */
 static bool settled(const struct counts *before, struct counts *after)
 {
     for (int i = 0; i < 100; i++) {
+        machool_trim();
         counts_take(after, no_names);
         if (counts_equal(before, after))
             return true;
@@ -42,6 +46,7 @@ bool nth_next(struct nth *nth)
     static struct counts before;
     static struct counts after;
     if (nth->round == 0) {
+        machool_trim();
         counts_take(&before, no_names);
     } else {
         if (!settled(&before, &after)) {
