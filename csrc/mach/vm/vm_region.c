@@ -5,6 +5,7 @@
 #include "vm/vm_range.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -13,6 +14,14 @@
  * by so many bytes at a time, and huge pages are possible. */
 #define HUGE_SIZE ((size_t)2 << 20)
 #define GIANT_SIZE ((size_t)1 << 30)
+
+/* Places for parked memory lie below what the kernel gives out by itself, and above these. */
+#ifdef __SANITIZE_THREAD__
+#define PLACES_GAP UINTPTR_MAX /* none: only the uppermost addresses are the program's */
+#else
+#define PLACES_GAP ((uintptr_t)1 << 40)
+#endif
+#define PLACES_LEAST ((uintptr_t)1 << 44)
 
 size_t vm_page_trunc(uintptr_t address)
 {
@@ -129,9 +138,38 @@ int vm_region_privatize(const struct vm_region *region)
     return r;
 }
 
+/* The next place below the last one, so that no address comes up twice for long: a stale pointer
+ * into memory that was deallocated should find a hole, not what was mapped there since. NULL: taken. */
+static char *next_place(size_t size, size_t alignment)
+{
+    static _Atomic uintptr_t last;
+    uintptr_t below = atomic_load(&last), at;
+    if (below <= PLACES_LEAST + size + alignment) { /* at first, and when all have been used */
+        void *any = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (any == MAP_FAILED)
+            return NULL;
+        munmap(any, size);
+        below = (uintptr_t)any > PLACES_GAP ? (uintptr_t)any - PLACES_GAP : 0;
+        if (below <= PLACES_LEAST + size + alignment)
+            return NULL;
+    }
+    at = (below - size) & ~(alignment - 1);
+    atomic_store(&last, at); /* two threads at once: one of them finds it taken */
+    void *got = mmap((void *)at, size, PROT_NONE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+    if (got != MAP_FAILED && got != (void *)at) /* before Linux 4.17 */
+        munmap(got, size);
+    return got == (void *)at ? got : NULL;
+}
+
 int vm_region_reserve_place(size_t size, uintptr_t *ret_address)
 {
     size_t slack = size >= GIANT_SIZE ? GIANT_SIZE : size >= HUGE_SIZE ? HUGE_SIZE : 0;
+    char *place = next_place(size, slack ? slack : vm_page_round(1));
+    if (place) {
+        *ret_address = (uintptr_t)place;
+        return 0;
+    }
     char *at = mmap(NULL, size + slack, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
                     0);
     if (at == MAP_FAILED)
