@@ -247,6 +247,16 @@ static int pass_region(struct vm_ledger *lender, uintptr_t address, uint32_t siz
     return share_region(address, size, *move, ret_copy);
 }
 
+/* Small memory goes as a loan where one lies ready, or is worth making; else in the ring. */
+static int copyin_small(uintptr_t address, uint32_t size, uint32_t page_offset,
+                        struct vm_ledger *lender, struct vm_copy *ret_copy)
+{
+    int r = -ENOENT;
+    if (lender && size > VM_COPY_BYTES_LOANS && vm_loan_is_worthwhile(lender))
+        r = copyin_loan(lender, address, size, page_offset, ret_copy);
+    return r == 0 || r == -EFAULT ? r : copyin_bytes(address, size, page_offset, ret_copy);
+}
+
 static int copyin_large(uintptr_t address, uint32_t size, uint32_t page_offset, bool may_share,
                         struct vm_ledger *lender, bool *move, struct vm_copy *ret_copy)
 {
@@ -268,6 +278,16 @@ static int copyin_large(uintptr_t address, uint32_t size, uint32_t page_offset, 
     return r;
 }
 
+/* Whether a small region can leave by its own pages. */
+static bool is_lent(uintptr_t address, bool deallocate)
+{
+    vm_map_lock();
+    const struct vm_region *region = vm_map_find(address);
+    bool lent = region && region->loan && (deallocate || region->given);
+    vm_map_unlock();
+    return lent;
+}
+
 mach_msg_return_t vm_copyin(vm_address_t address, vm_size_t size, int copy_option, bool deallocate,
                             struct vm_ledger *lender, struct vm_copy *ret_copy)
 {
@@ -281,10 +301,10 @@ mach_msg_return_t vm_copyin(vm_address_t address, vm_size_t size, int copy_optio
     /* Lazily copied in Mach's terms: such data stays where it is in its page (S22, S44). */
     bool lazy = size > SMALL_MAX && (copy_option == MACH_MSG_VIRTUAL_COPY || deallocate);
     uint32_t page_offset = lazy ? (uint32_t)(address - vm_page_trunc(address)) : 0;
-    int r = size <= (lender ? VM_COPY_BYTES_LOANS : VM_COPY_BYTES_MAX)
-                ? copyin_bytes(address, (uint32_t)size, page_offset, ret_copy)
-                : copyin_large(address, (uint32_t)size, page_offset, lazy, lender, &deallocate,
-                               ret_copy);
+    int r = size > VM_COPY_BYTES_MAX || is_lent(address, deallocate)
+                ? copyin_large(address, (uint32_t)size, page_offset, lazy, lender, &deallocate,
+                               ret_copy)
+                : copyin_small(address, (uint32_t)size, page_offset, lender, ret_copy);
     if (r == 0 && deallocate)
         (void)vm_deallocate(mach_task_self_, address, size);
     return code_of(r);

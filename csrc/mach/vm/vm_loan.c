@@ -23,6 +23,7 @@
 #define LOAN_SEALS (F_SEAL_SHRINK | F_SEAL_GROW)
 #define KEPT_FD_MIN ((size_t)1 << 20) /* from here a copy at fork would cost more than a descriptor */
 #define KEPT_FDS 64u
+#define FEW 4u /* small messages that go in the ring, before a loan is made */
 
 uint32_t vm_loan_index(const struct vm_loan *loan)
 {
@@ -298,6 +299,13 @@ int vm_loan_allocate(size_t size, uintptr_t *ret_address)
     }
     *ret_address = loan->address;
     return 0;
+}
+
+bool vm_loan_is_worthwhile(struct vm_ledger *ledger)
+{
+    if (atomic_load_explicit(&ledger->asked, memory_order_relaxed) >= FEW)
+        return true;
+    return atomic_fetch_add_explicit(&ledger->asked, 1, memory_order_relaxed) >= FEW;
 }
 
 void vm_loan_publish(struct vm_loan *loan)

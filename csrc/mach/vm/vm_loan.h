@@ -76,6 +76,9 @@ int vm_loan_make(struct vm_ledger *ledger, size_t size, struct vm_loan **ret_loa
  * dropped goes back there. 0, and CARRIED; or -errno with the region as it was. */
 int vm_loan_take(struct vm_ledger *ledger, struct vm_region *region, enum vm_loan_leave leave,
                  struct vm_loan **ret_loan);
+/* Whether a small message should be lent: not the first few of a channel, which may be the only ones.
+ * Counts the call; needs no lock. */
+bool vm_loan_is_worthwhile(struct vm_ledger *ledger);
 /* Any idle loan of at least `size` bytes becomes a registered region. 0, or -ENOENT. */
 int vm_loan_allocate(size_t size, uintptr_t *ret_address);
 

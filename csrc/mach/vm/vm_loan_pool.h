@@ -40,6 +40,7 @@ struct vm_ledger {
     atomic_uint refs;
     atomic_bool broken;
     bool lends;
+    atomic_uint asked;         /* small messages that asked for a loan */
     unsigned lent;             /* loans with the peer */
     struct vm_ledger *twin;    /* the channel's other one, valid while this one is open */
     struct lane_loans *words;  /* NULL: closed */
