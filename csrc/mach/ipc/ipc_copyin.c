@@ -7,6 +7,7 @@
 #include "ipc/ipc_kmsg.h"
 
 #include "ipc/ipc_mqueue.h"
+#include "ipc/ipc_peer.h"
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_right.h"
 #include "ipc/ipc_space.h"
@@ -281,17 +282,27 @@ static mach_msg_return_t copyin_ports(const union user_descriptor *user,
     return mr;
 }
 
-static mach_msg_return_t copyin_ool(const mach_msg_ool_descriptor_t *user,
+/* Whose port the message goes to, as far as is known yet. With the task lock. */
+static struct util_id receiver_of(const struct ipc_kmsg *kmsg)
+{
+    const struct ipc_port *port = kmsg->destination.port;
+    if (port && port->place == IPC_OWN)
+        return ipc_task.id;
+    return port && port->place == IPC_REMOTE ? port->peer->id : (struct util_id){{0}};
+}
+
+static mach_msg_return_t copyin_ool(const mach_msg_ool_descriptor_t *user, struct util_id receiver,
                                     struct ipc_kmsg_descriptor *d)
 {
     d->copy = user->copy;
     d->size = user->size;
-    return vm_copyin((vm_address_t)(uintptr_t)user->address, user->size, user->copy,
-                     user->deallocate != 0, &d->memory);
+    return vm_copyin_for((vm_address_t)(uintptr_t)user->address, user->size, user->copy,
+                         user->deallocate != 0, receiver, &d->memory);
 }
 
 /* The descriptors, in order; stops at the first that fails. */
-static mach_msg_return_t copyin_body(const mach_msg_header_t *header, struct ipc_kmsg *kmsg)
+static mach_msg_return_t copyin_body(const mach_msg_header_t *header, struct util_id receiver,
+                                     struct ipc_kmsg *kmsg)
 {
     const uint8_t *at = (const uint8_t *)header + sizeof(mach_msg_base_t);
     for (uint32_t i = 0; i < kmsg->descriptor_count; i++) {
@@ -301,7 +312,7 @@ static mach_msg_return_t copyin_body(const mach_msg_header_t *header, struct ipc
         d->type = (mach_msg_descriptor_type_t)user.type.type;
         bool memory = d->type == MACH_MSG_OOL_DESCRIPTOR ||
                       d->type == MACH_MSG_OOL_VOLATILE_DESCRIPTOR;
-        mach_msg_return_t mr = memory ? copyin_ool(&user.ool, d) : copyin_ports(&user, d);
+        mach_msg_return_t mr = memory ? copyin_ool(&user.ool, receiver, d) : copyin_ports(&user, d);
         if (mr != MACH_MSG_SUCCESS)
             return mr;
         for (uint32_t k = 0; k < d->right_count && !kmsg->receives; k++)
@@ -334,9 +345,10 @@ mach_msg_return_t ipc_kmsg_copyin(const mach_msg_header_t *header, mach_msg_size
     ipc_task_lock();
     ipc_mqueue_check(header->msgh_remote_port);
     mr = copyin_header(header, kmsg);
+    struct util_id receiver = receiver_of(kmsg);
     ipc_task_unlock();
     if (mr == MACH_MSG_SUCCESS && count)
-        mr = copyin_body(header, kmsg);
+        mr = copyin_body(header, receiver, kmsg);
     if (mr != MACH_MSG_SUCCESS) {
         ipc_task_lock();
         ipc_kmsg_clean(kmsg);

@@ -100,6 +100,19 @@ static void decode_rights(struct ipc_incoming *in, const struct wire_descriptor 
     }
 }
 
+/* Memory in objects, which its sender has of course. 0 or -errno. */
+static int decode_objects(struct ipc_incoming *in, const struct wire_descriptor *wire,
+                          struct vm_copy *ret_memory)
+{
+    int fd = next_fd(in);
+    int r = wire->how == WIRE_DESCRIPTOR_OBJECT
+                ? vm_copy_adopt(fd, wire->size, wire->page_offset, ret_memory)
+                : vm_copy_adopt_delta(fd, next_fd(in), wire->size, ret_memory);
+    if (r == 0)
+        ret_memory->task = in->peer->id;
+    return r;
+}
+
 /* One descriptor that arrived. 0, or -errno when its memory is not what it should be. */
 static int decode_descriptor(struct ipc_incoming *in, struct ipc_kmsg *kmsg,
                              const struct wire_descriptor *wire, struct ipc_kmsg_descriptor *d)
@@ -125,7 +138,8 @@ static int decode_descriptor(struct ipc_incoming *in, struct ipc_kmsg *kmsg,
         in->ool += wire_padded(wire->size);
         return 0;
     case WIRE_DESCRIPTOR_OBJECT:
-        return vm_copy_adopt(next_fd(in), wire->size, wire->page_offset, &d->memory);
+    case WIRE_DESCRIPTOR_DELTA:
+        return decode_objects(in, wire, &d->memory);
     default:
         return 0;
     }

@@ -9,6 +9,7 @@
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_right.h"
 #include "os/os_memfd.h"
+#include "vm/vm_delta.h"
 #include "wire/wire_channel.h"
 
 #include <errno.h>
@@ -157,6 +158,21 @@ static int encode_right(struct ipc_outgoing *out, const struct ipc_carried *righ
     return 0;
 }
 
+/* A delta, for the task that it was made for; for any other, to which its port has moved, the whole
+ * memory: it has no business with what that was before. */
+static int encode_delta(struct ipc_outgoing *out, const struct vm_copy *memory,
+                        struct wire_descriptor *wire)
+{
+    if (util_id_equal(memory->task, out->channel->peer->id)) {
+        wire->how = WIRE_DESCRIPTOR_DELTA;
+        int r = add_fd(out, memory->fd, false);
+        return r < 0 ? r : add_fd(out, memory->delta_fd, false);
+    }
+    wire->how = WIRE_DESCRIPTOR_OBJECT;
+    int fd = vm_delta_flatten(memory->fd, memory->delta_fd, memory->size);
+    return fd < 0 ? fd : add_fd(out, fd, true);
+}
+
 /* The descriptor; the rights of an array go to `*ool`, which moves on. */
 static int encode_descriptor(struct ipc_outgoing *out, const struct ipc_kmsg_descriptor *d,
                              uint8_t **ool, struct wire_descriptor *ret_wire)
@@ -188,6 +204,8 @@ static int encode_descriptor(struct ipc_outgoing *out, const struct ipc_kmsg_des
     } else if (d->memory.kind == VM_COPY_OBJECT) {
         wire.how = WIRE_DESCRIPTOR_OBJECT;
         r = add_fd(out, d->memory.fd, false);
+    } else if (d->memory.kind == VM_COPY_DELTA) {
+        r = encode_delta(out, &d->memory, &wire);
     } else {
         wire.how = WIRE_DESCRIPTOR_EMPTY;
     }

@@ -3,6 +3,7 @@
 
 #include "os/os_maps.h"
 #include "os/os_memfd.h"
+#include "vm/vm_delta.h"
 #include "vm/vm_map.h"
 #include "vm/vm_region.h"
 #include "vm/vm_share.h"
@@ -27,8 +28,10 @@ void vm_copy_deinit(struct vm_copy *copy)
         return;
     if (copy->kind == VM_COPY_BYTES)
         free(copy->bytes);
-    else if (copy->kind == VM_COPY_OBJECT)
+    else if (copy->kind == VM_COPY_OBJECT || copy->kind == VM_COPY_DELTA)
         close(copy->fd);
+    if (copy->kind == VM_COPY_DELTA)
+        close(copy->delta_fd);
     *copy = (struct vm_copy){.kind = VM_COPY_NONE, .fd = -1};
 }
 
@@ -85,9 +88,9 @@ static bool tail_is_zero(int fd, uint32_t size)
     return true;
 }
 
-/* Makes the region's object a snapshot of the region, if it is none yet. 0; -EAGAIN: the region has
- * to be copied (and may be forgotten by now); another -errno: pages cannot be had. */
-static int make_snapshot(struct vm_region *region)
+/* Makes the region's object a snapshot of the region, if it is none yet, but for the delta. 0; -EAGAIN:
+ * the region has to be copied (and may be forgotten by now); another -errno: pages cannot be had. */
+static int make_snapshot(struct vm_region *region, struct util_id task, struct vm_delta *ret_delta)
 {
     int protection;
     if (!vm_region_has_fd(region)) {
@@ -95,11 +98,12 @@ static int make_snapshot(struct vm_region *region)
         vm_map_drop(region);
         return -EAGAIN;
     }
-    if (!vm_region_intact(region, &protection) ||
-        (region->state == VM_REGION_FROZEN && !os_maps_clean(region->address, region->size)))
+    if (!vm_region_intact(region, &protection))
         return -EAGAIN;
+    int r = region->state == VM_REGION_FROZEN ? vm_delta_find(region, task, ret_delta) : 0;
     /* Pages that were never touched do not exist yet: reading them later must not fail. */
-    int r = vm_region_reserve(region);
+    if (r == 0)
+        r = vm_region_reserve(region);
     if (r == 0 && region->state == VM_REGION_SHARED)
         r = vm_region_freeze(region);
     if (r == -EBUSY)
@@ -107,23 +111,61 @@ static int make_snapshot(struct vm_region *region)
     return r == 0 || r == -ENOSPC || r == -ENOMEM ? r : -EAGAIN;
 }
 
-/* A whole region of the layer passes without a copy if it is, or can be made, a snapshot. With
- * `move` it is no longer registered afterwards, and the caller unmaps it. */
-static int share_region(uintptr_t address, uint32_t size, bool move, struct vm_copy *ret_copy)
+/* A whole region of the layer passes without a copy if it is, or can be made, a snapshot, but for the
+ * delta, which is still to be written. With `move` it is no longer registered afterwards, and the
+ * caller unmaps it. */
+static int share_region(uintptr_t address, uint32_t size, bool move, struct util_id task,
+                        struct vm_delta *ret_delta, struct vm_copy *ret_copy)
 {
     struct vm_region *region = vm_map_find(address);
     if (!region || region->size != vm_page_round(size))
         return -EAGAIN;
-    int r = make_snapshot(region);
+    int r = make_snapshot(region, task, ret_delta);
     if (r < 0)
         return r;
     if (!tail_is_zero(region->fd, size)) /* looked at once frozen: writers may be about */
         return -EAGAIN;
+    vm_region_tell(region, task);
     int fd = move ? vm_map_steal(region) : fcntl(region->fd, F_DUPFD_CLOEXEC, 3);
     if (fd < 0)
         return -errno;
-    *ret_copy = (struct vm_copy){.kind = VM_COPY_OBJECT, .size = size, .fd = fd};
+    *ret_copy = (struct vm_copy){.kind = VM_COPY_OBJECT, .size = size, .fd = fd, .task = task};
     return 0;
+}
+
+/* What was shared goes with what has changed since. 0 or -errno with the payload gone. */
+static int add_delta(const struct vm_delta *delta, uintptr_t address, struct vm_copy *copy)
+{
+    uint64_t changed = 0;
+    int fd = vm_delta_write(delta, address, copy->size);
+    if (fd < 0) {
+        vm_copy_deinit(copy);
+        return fd;
+    }
+    copy->kind = VM_COPY_DELTA;
+    copy->delta_fd = fd;
+    for (size_t i = 0; i < delta->count; i++)
+        changed += delta->runs[i].count * vm_page_size;
+    changed = changed < copy->size ? changed : copy->size;
+    atomic_fetch_add(&bytes_copied, changed);
+    atomic_fetch_add(&bytes_shared, copy->size - changed);
+    return 0;
+}
+
+/* Without a copy, or with one of a few pages. As copyin_large; -EAGAIN: it has to be copied. */
+static int copyin_shared(uintptr_t address, uint32_t size, bool move, struct util_id task,
+                         struct vm_copy *ret_copy)
+{
+    struct vm_delta delta = {0};
+    vm_map_lock();
+    int r = share_region(address, size, move, task, &delta, ret_copy);
+    vm_map_unlock();
+    if (r == 0 && delta.count)
+        r = add_delta(&delta, address, ret_copy);
+    else if (r == 0)
+        atomic_fetch_add(&bytes_shared, size);
+    vm_delta_deinit(&delta);
+    return r;
 }
 
 static mach_msg_return_t code_of(int error)
@@ -134,16 +176,9 @@ static mach_msg_return_t code_of(int error)
 }
 
 static int copyin_large(uintptr_t address, uint32_t size, uint32_t page_offset, bool may_share,
-                        bool move, struct vm_copy *ret_copy)
+                        bool move, struct util_id task, struct vm_copy *ret_copy)
 {
-    int r = -EAGAIN;
-    if (may_share) {
-        vm_map_lock();
-        r = share_region(address, size, move, ret_copy);
-        vm_map_unlock();
-    }
-    if (r == 0)
-        atomic_fetch_add(&bytes_shared, size);
+    int r = may_share ? copyin_shared(address, size, move, task, ret_copy) : -EAGAIN;
     if (r != -EAGAIN)
         return r;
     r = copyin_object(address, size, page_offset, ret_copy);
@@ -155,6 +190,12 @@ static int copyin_large(uintptr_t address, uint32_t size, uint32_t page_offset, 
 mach_msg_return_t vm_copyin(vm_address_t address, vm_size_t size, int copy_option, bool deallocate,
                             struct vm_copy *ret_copy)
 {
+    return vm_copyin_for(address, size, copy_option, deallocate, (struct util_id){{0}}, ret_copy);
+}
+
+mach_msg_return_t vm_copyin_for(vm_address_t address, vm_size_t size, int copy_option,
+                                bool deallocate, struct util_id task, struct vm_copy *ret_copy)
+{
     *ret_copy = (struct vm_copy){.kind = VM_COPY_NONE, .fd = -1};
     vm_address_t end;
     if (size == 0)
@@ -165,9 +206,9 @@ mach_msg_return_t vm_copyin(vm_address_t address, vm_size_t size, int copy_optio
     /* Lazily copied in Mach's terms: such data stays where it is in its page (S22, S44). */
     bool lazy = size > SMALL_MAX && (copy_option == MACH_MSG_VIRTUAL_COPY || deallocate);
     uint32_t page_offset = lazy ? (uint32_t)(address - vm_page_trunc(address)) : 0;
-    int r = size <= VM_COPY_BYTES_MAX
-                ? copyin_bytes(address, (uint32_t)size, page_offset, ret_copy)
-                : copyin_large(address, (uint32_t)size, page_offset, lazy, deallocate, ret_copy);
+    int r = size <= VM_COPY_BYTES_MAX ? copyin_bytes(address, (uint32_t)size, page_offset, ret_copy)
+                                      : copyin_large(address, (uint32_t)size, page_offset, lazy,
+                                                     deallocate, task, ret_copy);
     if (r == 0 && deallocate)
         (void)vm_deallocate(mach_task_self_, address, size);
     return code_of(r);
@@ -189,6 +230,20 @@ static int copyout_bytes(const struct vm_copy *copy, vm_address_t *ret_address)
     return 0;
 }
 
+/* The pages that have changed over those of the object, which is mapped there; it is an OBJECT then.
+ * 0, or -errno with the memory unmapped. */
+static int lay_over(struct vm_copy *copy, uintptr_t at, size_t size)
+{
+    int r = vm_delta_apply(copy->delta_fd, at, copy->size);
+    if (r < 0) {
+        munmap((void *)at, size);
+        return r;
+    }
+    close(copy->delta_fd);
+    copy->kind = VM_COPY_OBJECT;
+    return 0;
+}
+
 /* Maps the object privately. A large one is remembered, so that it can be forwarded whole. */
 static int copyout_object(struct vm_copy *copy, vm_address_t *ret_address)
 {
@@ -198,12 +253,15 @@ static int copyout_object(struct vm_copy *copy, vm_address_t *ret_address)
     int r = os_memfd_verify(copy->fd, VM_REGION_SEALS, (uint64_t)copy->page_offset + copy->size);
     if (r == 0)
         r = vm_region_place(size, copy->fd, false, &at);
+    if (r == 0 && copy->kind == VM_COPY_DELTA)
+        r = lay_over(copy, at, size);
     if (r < 0)
         return r;
     vm_map_lock();
     vm_map_forget(at, size);
     if (copy->size >= FORWARD_MIN && copy->page_offset == 0 && vm_map_has_room(true)) {
-        (void)vm_map_insert(at, size, copy->fd, VM_REGION_FROZEN, true);
+        if (vm_map_insert(at, size, copy->fd, VM_REGION_FROZEN, true) == 0)
+            vm_region_tell(vm_map_find(at), copy->task);
         copy->kind = VM_COPY_NONE; /* the descriptor is the registry's */
     }
     vm_map_unlock();
@@ -217,7 +275,7 @@ int vm_copyout(struct vm_copy *take_copy, vm_address_t *ret_address)
     int r = 0;
     if (take_copy->kind == VM_COPY_BYTES)
         r = copyout_bytes(take_copy, &address);
-    else if (take_copy->kind == VM_COPY_OBJECT)
+    else if (take_copy->kind != VM_COPY_NONE)
         r = copyout_object(take_copy, &address);
     vm_copy_deinit(take_copy);
     if (r == 0)
@@ -236,6 +294,23 @@ int vm_copy_adopt(int take_fd, uint32_t size, uint32_t page_offset, struct vm_co
     }
     *ret_copy = (struct vm_copy){
         .kind = VM_COPY_OBJECT, .size = size, .page_offset = page_offset, .fd = take_fd};
+    return 0;
+}
+
+int vm_copy_adopt_delta(int take_fd, int take_delta_fd, uint32_t size, struct vm_copy *ret_copy)
+{
+    struct vm_copy copy = {.kind = VM_COPY_NONE, .fd = -1};
+    int r = vm_copy_adopt(take_fd, size, 0, &copy);
+    if (r == 0)
+        r = vm_delta_verify(take_delta_fd, size);
+    if (r < 0) {
+        close(take_delta_fd);
+        vm_copy_deinit(&copy);
+        return r;
+    }
+    copy.kind = VM_COPY_DELTA;
+    copy.delta_fd = take_delta_fd;
+    *ret_copy = copy;
     return 0;
 }
 

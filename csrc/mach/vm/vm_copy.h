@@ -2,12 +2,15 @@
  *
  * A payload is either BYTES (small: it travels in the ring) or an OBJECT: a sealed memfd that
  * holds exactly the data, nothing of its neighbours, and zeros around it (S45, S71). Whole
- * regions of the layer become objects without a copy (vm_map.h); all else is copied once.
+ * regions of the layer become objects without a copy (vm_map.h); all else is copied once. A DELTA
+ * is an object that was sent before, and another with what has changed since (vm_delta.h).
  *
  * No function here raises a signal for a bad address (S20). Locks: takes vm_lock; called without
  * the task lock, except vm_copy_deinit and the fork functions, which may be called under it. */
 #ifndef MACHOOL_VM_COPY_H
 #define MACHOOL_VM_COPY_H
+
+#include "util/util_id.h"
 
 #include <mach/mach_types.h>
 #include <mach/message.h>
@@ -18,14 +21,16 @@
  * against an object's 55-63 at 32 KiB, the same at 64 KiB, 235-289 against 145-173 at 128 KiB. */
 #define VM_COPY_BYTES_MAX 65536u
 
-enum vm_copy_kind { VM_COPY_NONE, VM_COPY_BYTES, VM_COPY_OBJECT };
+enum vm_copy_kind { VM_COPY_NONE, VM_COPY_BYTES, VM_COPY_OBJECT, VM_COPY_DELTA };
 
 struct vm_copy { /* owned by whoever holds it */
     enum vm_copy_kind kind;
     uint32_t size;        /* exact bytes */
     uint32_t page_offset; /* where in its first page the data starts at the receiver (S43, S44) */
     void *bytes;          /* BYTES: malloc'ed */
-    int fd;               /* OBJECT: sealed, data at page_offset; else -1 */
+    int fd;               /* OBJECT, DELTA: sealed, data at page_offset; else -1 */
+    int delta_fd;         /* DELTA: sealed; else not valid */
+    struct util_id task;  /* OBJECT, DELTA: who has seen `fd` beside this task; none: nobody */
 };
 
 /* Takes the range in. MACH_MSG_SUCCESS, MACH_SEND_INVALID_MEMORY, or bare MACH_MSG_VM_KERNEL on
@@ -33,6 +38,11 @@ struct vm_copy { /* owned by whoever holds it */
  * gives kind NONE and looks at nothing (S19). */
 mach_msg_return_t vm_copyin(vm_address_t address, vm_size_t size, int copy_option, bool deallocate,
                             struct vm_copy *ret_copy);
+
+/* The same for a message to that task, which may be this one: none when it is not known. Only there may
+ * a DELTA that it makes go. */
+mach_msg_return_t vm_copyin_for(vm_address_t address, vm_size_t size, int copy_option,
+                                bool deallocate, struct util_id task, struct vm_copy *ret_copy);
 
 /* Maps it at an address of the kernel's choice, private, readable and writable (S41, S42), and
  * consumes it in any case. 0 and the address (0 for NONE), or -errno. */
@@ -42,9 +52,13 @@ int vm_copyout(struct vm_copy *take_copy, vm_address_t *ret_address);
  * large enough. 0 or -errno; takes the descriptor in any case. */
 int vm_copy_adopt(int take_fd, uint32_t size, uint32_t page_offset, struct vm_copy *ret_copy);
 
+/* The two objects of a DELTA, under the same conditions and checked as vm_delta.h says. */
+int vm_copy_adopt_delta(int take_fd, int take_delta_fd, uint32_t size, struct vm_copy *ret_copy);
+
 /* NULL and NONE are fine. */
 void vm_copy_deinit(struct vm_copy *copy);
 
+/* Of a DELTA the pages written count as copied, the others as shared. */
 void vm_copy_stats(uint64_t *ret_bytes_copied, uint64_t *ret_bytes_shared, uint64_t *ret_regions,
                    uint64_t *ret_region_bytes);
 

@@ -96,12 +96,14 @@ int vm_map_insert(uintptr_t address, size_t size, int take_fd, enum vm_region_st
 void vm_map_drop(struct vm_region *region)
 {
     vm_region_close(region);
+    vm_region_untell(region);
     remove_at((size_t)(region - regions.list));
 }
 
 int vm_map_steal(struct vm_region *region)
 {
     int fd = region->fd;
+    vm_region_untell(region);
     remove_at((size_t)(region - regions.list));
     return fd;
 }

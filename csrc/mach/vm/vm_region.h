@@ -20,6 +20,7 @@
 #define MACHOOL_VM_REGION_H
 
 #include "os/os_memfd.h"
+#include "util/util_id.h"
 
 #include <fcntl.h>
 #include <stdbool.h>
@@ -38,12 +39,19 @@ struct vm_region {
     struct os_memfd_id id;
     enum vm_region_state state;
     bool reserved;
+    struct util_id *told; /* owned: tasks that the object has gone to, or has come from */
+    size_t told_count;
 };
 
 /* Whether the descriptor is still the region's. */
 bool vm_region_has_fd(const struct vm_region *region);
 /* Closes it, unless the number has become something else. */
 void vm_region_close(struct vm_region *region);
+/* Remembers that a task can see what the object holds; or may not remember it. None: no task. */
+void vm_region_tell(struct vm_region *region, struct util_id task);
+bool vm_region_has_told(const struct vm_region *region, struct util_id task);
+/* Forgets all of them. */
+void vm_region_untell(struct vm_region *region);
 /* Whether the whole range is one readable mapping of the object, in the way the state says. */
 bool vm_region_intact(const struct vm_region *region, int *ret_protection);
 /* Allocates what pages of the object are missing. 0, -ENOSPC or -ENOMEM. */

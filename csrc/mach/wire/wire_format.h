@@ -91,7 +91,8 @@ enum wire_descriptor_how {
     WIRE_DESCRIPTOR_PORTS, /* `size` struct wire_right among the out-of-line bytes */
     WIRE_DESCRIPTOR_EMPTY,
     WIRE_DESCRIPTOR_BYTES,
-    WIRE_DESCRIPTOR_OBJECT
+    WIRE_DESCRIPTOR_OBJECT,
+    WIRE_DESCRIPTOR_DELTA /* two objects: one whole, and pages that go over it (struct wire_delta) */
 };
 
 struct wire_descriptor {
@@ -170,6 +171,17 @@ struct wire_moved {
     uint32_t count;      /* struct util_id that follow: the ports' and send-once rights' ids */
 };
 
+/* An object of pages that differ from another object's: this, the extents, zeros up to a page, then
+ * the pages, those of one extent after those of another. */
+struct wire_delta {
+    uint32_t extents; /* struct wire_extent that follow: ascending, never overlapping */
+    uint32_t pages;   /* of all of them */
+};
+
+struct wire_extent {
+    uint32_t first, count; /* pages of the other object */
+};
+
 /* A message split into its parts; pointers lead into the checked buffer. */
 struct wire_message_view {
     struct wire_message head;
@@ -194,6 +206,13 @@ int wire_packet_read(const uint8_t **at, const uint8_t *end, struct wire_packet 
                      struct wire_message_view *ret_view);
 int wire_moved_read(const void *buffer, size_t size, struct wire_moved *ret_moved,
                     const struct util_id **ret_ids);
+
+/* Checks the head of a delta for an object of so many pages. 0 or -EBADMSG. */
+int wire_delta_check(const struct wire_delta *delta, uint32_t pages);
+/* Checks extents, some at a time: `*pages_before` is where the last ones ended, and `*pages_left` what
+ * the head says that is still to come; both move on. Once all have been read, none must be left. */
+int wire_extents_check(const struct wire_extent *extents, uint32_t count, uint32_t pages,
+                       uint32_t *pages_before, uint32_t *pages_left);
 
 int wire_count_read(const void *buffer, size_t size, struct wire_count *ret_count);
 int wire_spill_read(const void *buffer, size_t size, struct wire_spill *ret_spill);
