@@ -301,8 +301,8 @@ int vm_copy_adopt_delta(int take_fd, int take_delta_fd, uint32_t size, struct vm
 {
     struct vm_copy copy = {.kind = VM_COPY_NONE, .fd = -1};
     int r = vm_copy_adopt(take_fd, size, 0, &copy);
-    if (r == 0)
-        r = vm_delta_verify(take_delta_fd, size);
+    if (r == 0 && vm_delta_verify(take_delta_fd, size) == -EBADMSG)
+        r = -EBADMSG; /* what cannot be read now is looked at again when it is mapped */
     if (r < 0) {
         close(take_delta_fd);
         vm_copy_deinit(&copy);

@@ -112,15 +112,20 @@ struct reader {
     struct wire_extent part[PART];     /* the last ones read, checked */
 };
 
-/* 0 or -EBADMSG: what it is may be anything. */
+/* 0; -EBADMSG: what it is may be anything; or another -errno: it cannot be read now. */
 static int reader_open(struct reader *ret_reader, int fd, size_t size)
 {
     uint32_t pages = (uint32_t)(vm_page_round(size) / page_size());
     struct wire_delta head;
-    if (os_memfd_verify(fd, VM_REGION_SEALS, sizeof head) < 0 ||
-        os_memfd_read(fd, &head, sizeof head, 0) < 0 || wire_delta_check(&head, pages) < 0 ||
-        os_memfd_verify(fd, VM_REGION_SEALS, pages_at(head.extents) + head.pages * page_size()) < 0)
-        return -EBADMSG;
+    int r = os_memfd_verify(fd, VM_REGION_SEALS, sizeof head);
+    if (r == 0)
+        r = os_memfd_read(fd, &head, sizeof head, 0);
+    if (r == 0)
+        r = wire_delta_check(&head, pages);
+    if (r == 0)
+        r = os_memfd_verify(fd, VM_REGION_SEALS, pages_at(head.extents) + head.pages * page_size());
+    if (r < 0)
+        return r;
     ret_reader->fd = fd;
     ret_reader->pages = pages;
     ret_reader->head = head;
@@ -129,19 +134,19 @@ static int reader_open(struct reader *ret_reader, int fd, size_t size)
     return 0;
 }
 
-/* Reads and checks the next extents. How many there are, 0 behind the last, or -EBADMSG. */
+/* Reads and checks the next extents. How many there are, 0 behind the last, or -errno as above. */
 static int reader_next(struct reader *reader)
 {
     uint32_t left = reader->head.extents - reader->read, count = left < PART ? left : PART;
     if (count == 0)
         return reader->pages_left == 0 ? 0 : -EBADMSG;
-    if (os_memfd_read(reader->fd, reader->part, count * sizeof *reader->part,
-                      sizeof reader->head + reader->read * sizeof *reader->part) < 0 ||
-        wire_extents_check(reader->part, count, reader->pages, &reader->pages_before,
-                           &reader->pages_left) < 0)
-        return -EBADMSG;
+    int r = os_memfd_read(reader->fd, reader->part, count * sizeof *reader->part,
+                          sizeof reader->head + reader->read * sizeof *reader->part);
+    if (r == 0)
+        r = wire_extents_check(reader->part, count, reader->pages, &reader->pages_before,
+                               &reader->pages_left);
     reader->read += count;
-    return (int)count;
+    return r < 0 ? r : (int)count;
 }
 
 int vm_delta_verify(int borrow_fd, size_t size)

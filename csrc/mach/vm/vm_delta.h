@@ -39,7 +39,7 @@ int vm_delta_write(const struct vm_delta *delta, uintptr_t address, size_t size)
 void vm_delta_deinit(struct vm_delta *delta);
 
 /* Whether an object that came from elsewhere is a delta, sealed and with all its pages, for an object
- * of `size` bytes. 0 or -EBADMSG. */
+ * of `size` bytes. 0; -EBADMSG; or another -errno: it cannot be read now. */
 int vm_delta_verify(int borrow_fd, size_t size);
 /* Verifies it and reads its pages over memory of `size` bytes at `address`. 0 or -errno. */
 int vm_delta_apply(int borrow_fd, uintptr_t address, size_t size);
