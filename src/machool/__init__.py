@@ -37,6 +37,7 @@ from machool.enums import (
     names,
 )
 from machool.errors import (
+    BufferTooSmall,
     InvalidMemory,
     MachError,
     MessageTooLarge,
@@ -57,6 +58,7 @@ __all__ = [
     "OOL",
     "PHYSICAL_COPY",
     "VIRTUAL_COPY",
+    "BufferTooSmall",
     "Client",
     "CopyOption",
     "DeathWatch",
