@@ -108,10 +108,10 @@ int os_memfd_read(int fd, void *to, uint64_t size, uint64_t offset)
 
 #define PLACES_MOST ((size_t)1024) /* in one call: IOV_MAX */
 
-/* Whole pages of the program's once more. */
+/* Whole pages of the program's once more, which its threads may write to at the time (S76). */
 static ssize_t move_pages(int fd, bool write, const struct iovec *places, int count, off_t offset)
 {
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
     return syscall(write ? SYS_pwritev : SYS_preadv, fd, places, (long)count, (long)offset, 0L);
 #else
     return write ? pwritev(fd, places, count, offset) : preadv(fd, places, count, offset);
