@@ -17,6 +17,7 @@
 #include <mach/mach.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define RIGHTS_MAX 16383u       /* in one message (S39) */
 #define SMALL_MAX (16u << 10)   /* copied whatever was asked for (S21) */
@@ -283,15 +284,15 @@ static mach_msg_return_t copyin_ports(const union user_descriptor *user,
 }
 
 /* Whose port the message goes to, as far as is known yet. With the task lock. */
-static struct util_id receiver_of(const struct ipc_kmsg *kmsg)
+static struct vm_task receiver_of(const struct ipc_kmsg *kmsg)
 {
     const struct ipc_port *port = kmsg->destination.port;
     if (port && port->place == IPC_OWN)
-        return ipc_task.id;
-    return port && port->place == IPC_REMOTE ? port->peer->id : (struct util_id){{0}};
+        return (struct vm_task){.id = ipc_task.id, .pid = getpid()};
+    return port && port->place == IPC_REMOTE ? ipc_peer_task(port->peer) : (struct vm_task){0};
 }
 
-static mach_msg_return_t copyin_ool(const mach_msg_ool_descriptor_t *user, struct util_id receiver,
+static mach_msg_return_t copyin_ool(const mach_msg_ool_descriptor_t *user, struct vm_task receiver,
                                     struct ipc_kmsg_descriptor *d)
 {
     d->copy = user->copy;
@@ -301,7 +302,7 @@ static mach_msg_return_t copyin_ool(const mach_msg_ool_descriptor_t *user, struc
 }
 
 /* The descriptors, in order; stops at the first that fails. */
-static mach_msg_return_t copyin_body(const mach_msg_header_t *header, struct util_id receiver,
+static mach_msg_return_t copyin_body(const mach_msg_header_t *header, struct vm_task receiver,
                                      struct ipc_kmsg *kmsg)
 {
     const uint8_t *at = (const uint8_t *)header + sizeof(mach_msg_base_t);
@@ -345,7 +346,7 @@ mach_msg_return_t ipc_kmsg_copyin(const mach_msg_header_t *header, mach_msg_size
     ipc_task_lock();
     ipc_mqueue_check(header->msgh_remote_port);
     mr = copyin_header(header, kmsg);
-    struct util_id receiver = receiver_of(kmsg);
+    struct vm_task receiver = receiver_of(kmsg);
     ipc_task_unlock();
     if (mr == MACH_MSG_SUCCESS && count)
         mr = copyin_body(header, receiver, kmsg);

@@ -109,7 +109,7 @@ static int decode_objects(struct ipc_incoming *in, const struct wire_descriptor 
                 ? vm_copy_adopt(fd, wire->size, wire->page_offset, ret_memory)
                 : vm_copy_adopt_delta(fd, next_fd(in), wire->size, ret_memory);
     if (r == 0)
-        ret_memory->task = in->peer->id;
+        ret_memory->task = ipc_peer_task(in->peer);
     return r;
 }
 

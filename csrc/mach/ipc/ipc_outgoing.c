@@ -163,7 +163,7 @@ static int encode_right(struct ipc_outgoing *out, const struct ipc_carried *righ
 static int encode_delta(struct ipc_outgoing *out, const struct vm_copy *memory,
                         struct wire_descriptor *wire)
 {
-    if (util_id_equal(memory->task, out->channel->peer->id)) {
+    if (vm_task_equal(memory->task, ipc_peer_task(out->channel->peer))) {
         wire->how = WIRE_DESCRIPTOR_DELTA;
         int r = add_fd(out, memory->fd, false);
         return r < 0 ? r : add_fd(out, memory->delta_fd, false);

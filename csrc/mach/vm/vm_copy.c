@@ -90,7 +90,7 @@ static bool tail_is_zero(int fd, uint32_t size)
 
 /* Makes the region's object a snapshot of the region, if it is none yet, but for the delta. 0; -EAGAIN:
  * the region has to be copied (and may be forgotten by now); another -errno: pages cannot be had. */
-static int make_snapshot(struct vm_region *region, struct util_id task, struct vm_delta *ret_delta)
+static int make_snapshot(struct vm_region *region, struct vm_task task, struct vm_delta *ret_delta)
 {
     int protection;
     if (!vm_region_has_fd(region)) {
@@ -114,7 +114,7 @@ static int make_snapshot(struct vm_region *region, struct util_id task, struct v
 /* A whole region of the layer passes without a copy if it is, or can be made, a snapshot, but for the
  * delta, which is still to be written. With `move` it is no longer registered afterwards, and the
  * caller unmaps it. */
-static int share_region(uintptr_t address, uint32_t size, bool move, struct util_id task,
+static int share_region(uintptr_t address, uint32_t size, bool move, struct vm_task task,
                         struct vm_delta *ret_delta, struct vm_copy *ret_copy)
 {
     struct vm_region *region = vm_map_find(address);
@@ -153,7 +153,7 @@ static int add_delta(const struct vm_delta *delta, uintptr_t address, struct vm_
 }
 
 /* Without a copy, or with one of a few pages. As copyin_large; -EAGAIN: it has to be copied. */
-static int copyin_shared(uintptr_t address, uint32_t size, bool move, struct util_id task,
+static int copyin_shared(uintptr_t address, uint32_t size, bool move, struct vm_task task,
                          struct vm_copy *ret_copy)
 {
     struct vm_delta delta = {0};
@@ -176,7 +176,7 @@ static mach_msg_return_t code_of(int error)
 }
 
 static int copyin_large(uintptr_t address, uint32_t size, uint32_t page_offset, bool may_share,
-                        bool move, struct util_id task, struct vm_copy *ret_copy)
+                        bool move, struct vm_task task, struct vm_copy *ret_copy)
 {
     int r = may_share ? copyin_shared(address, size, move, task, ret_copy) : -EAGAIN;
     if (r != -EAGAIN)
@@ -190,11 +190,11 @@ static int copyin_large(uintptr_t address, uint32_t size, uint32_t page_offset, 
 mach_msg_return_t vm_copyin(vm_address_t address, vm_size_t size, int copy_option, bool deallocate,
                             struct vm_copy *ret_copy)
 {
-    return vm_copyin_for(address, size, copy_option, deallocate, (struct util_id){{0}}, ret_copy);
+    return vm_copyin_for(address, size, copy_option, deallocate, (struct vm_task){0}, ret_copy);
 }
 
 mach_msg_return_t vm_copyin_for(vm_address_t address, vm_size_t size, int copy_option,
-                                bool deallocate, struct util_id task, struct vm_copy *ret_copy)
+                                bool deallocate, struct vm_task task, struct vm_copy *ret_copy)
 {
     *ret_copy = (struct vm_copy){.kind = VM_COPY_NONE, .fd = -1};
     vm_address_t end;

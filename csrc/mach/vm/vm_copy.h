@@ -10,7 +10,7 @@
 #ifndef MACHOOL_VM_COPY_H
 #define MACHOOL_VM_COPY_H
 
-#include "util/util_id.h"
+#include "vm/vm_region.h"
 
 #include <mach/mach_types.h>
 #include <mach/message.h>
@@ -30,7 +30,7 @@ struct vm_copy { /* owned by whoever holds it */
     void *bytes;          /* BYTES: malloc'ed */
     int fd;               /* OBJECT, DELTA: sealed, data at page_offset; else -1 */
     int delta_fd;         /* DELTA: sealed; else not valid */
-    struct util_id task;  /* OBJECT, DELTA: who has seen `fd` beside this task; none: nobody */
+    struct vm_task task;  /* OBJECT, DELTA: who has seen `fd` beside this task, if anybody */
 };
 
 /* Takes the range in. MACH_MSG_SUCCESS, MACH_SEND_INVALID_MEMORY, or bare MACH_MSG_VM_KERNEL on
@@ -39,10 +39,9 @@ struct vm_copy { /* owned by whoever holds it */
 mach_msg_return_t vm_copyin(vm_address_t address, vm_size_t size, int copy_option, bool deallocate,
                             struct vm_copy *ret_copy);
 
-/* The same for a message to that task, which may be this one: none when it is not known. Only there may
- * a DELTA that it makes go. */
+/* The same for a message to that task, which may be this one. Only there may a DELTA that it makes go. */
 mach_msg_return_t vm_copyin_for(vm_address_t address, vm_size_t size, int copy_option,
-                                bool deallocate, struct util_id task, struct vm_copy *ret_copy);
+                                bool deallocate, struct vm_task task, struct vm_copy *ret_copy);
 
 /* Maps it at an address of the kernel's choice, private, readable and writable (S41, S42), and
  * consumes it in any case. 0 and the address (0 for NONE), or -errno. */

@@ -15,7 +15,7 @@ static size_t page_size(void)
     return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-int vm_delta_find(const struct vm_region *region, struct util_id task, struct vm_delta *ret_delta)
+int vm_delta_find(const struct vm_region *region, struct vm_task task, struct vm_delta *ret_delta)
 {
     struct vm_delta delta;
     bool wanted = vm_region_has_told(region, task);

@@ -16,7 +16,6 @@
 #define MACHOOL_VM_DELTA_H
 
 #include "os/os_maps.h"
-#include "util/util_id.h"
 #include "vm/vm_region.h"
 
 /* A delta is made of at most this part of a region's pages; above it a copy of all is sent. Measured
@@ -32,7 +31,7 @@ struct vm_delta { /* owned: runs */
 
 /* Finds what was written of a FROZEN region since it froze, for a task. With vm_lock. 0; -EAGAIN: too
  * much of it, or not for that task, or the kernel does not tell; or -ENOMEM. */
-int vm_delta_find(const struct vm_region *region, struct util_id task, struct vm_delta *ret_delta);
+int vm_delta_find(const struct vm_region *region, struct vm_task task, struct vm_delta *ret_delta);
 /* An object of those pages of the memory at `address`, whose data is `size` bytes: what is behind them
  * in their last page arrives as zeros (S45). A descriptor or -errno: -EFAULT when the memory is gone. */
 int vm_delta_write(const struct vm_delta *delta, uintptr_t address, size_t size);

@@ -122,6 +122,12 @@ void vm_map_forget(uintptr_t address, size_t size)
     vm_range_clear(address, end);
 }
 
+void vm_map_retell(struct vm_task from, struct vm_task to)
+{
+    for (size_t i = 0; i < regions.used; i++)
+        vm_region_retell(&regions.list[i], from, to);
+}
+
 void vm_map_freeze_all(void)
 {
     for (size_t i = 0; i < regions.used;) {

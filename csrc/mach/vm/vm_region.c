@@ -35,30 +35,38 @@ void vm_region_close(struct vm_region *region)
     region->fd = -1;
 }
 
-bool vm_region_has_told(const struct vm_region *region, struct util_id task)
+bool vm_region_has_told(const struct vm_region *region, struct vm_task task)
 {
     for (size_t i = 0; i < region->told_count; i++) {
-        if (util_id_equal(region->told[i], task))
+        if (vm_task_equal(region->told[i], task))
             return true;
     }
     return false;
 }
 
-void vm_region_tell(struct vm_region *region, struct util_id task)
+void vm_region_tell(struct vm_region *region, struct vm_task task)
 {
     size_t count = region->told_count;
-    if (util_id_is_none(task) || vm_region_has_told(region, task))
+    if (util_id_is_none(task.id) || vm_region_has_told(region, task))
         return;
     if (count == TOLD_MOST) {
         memmove(region->told, region->told + 1, --count * sizeof *region->told);
         region->told_count = count;
     } else if ((count & (count - 1)) == 0) { /* full: it grows at powers of two */
-        struct util_id *told = realloc(region->told, (count ? 2 * count : 1) * sizeof *told);
+        struct vm_task *told = realloc(region->told, (count ? 2 * count : 1) * sizeof *told);
         if (!told)
             return;
         region->told = told;
     }
     region->told[region->told_count++] = task;
+}
+
+void vm_region_retell(struct vm_region *region, struct vm_task from, struct vm_task to)
+{
+    for (size_t i = 0; i < region->told_count; i++) {
+        if (vm_task_equal(region->told[i], from))
+            region->told[i] = to;
+    }
 }
 
 void vm_region_untell(struct vm_region *region)

@@ -13,7 +13,7 @@
 #define SIZE ((size_t)2 << 20)
 #define PAGES (SIZE / PAGE)
 
-static const struct util_id nobody = {{0}}, friend = {{1, 2}}, stranger = {{1, 3}};
+static const struct vm_task nobody = {{{0}}, 7}, friend = {{{1, 2}}, 7}, stranger = {{{1, 2}}, 8};
 
 static bool old_kernel, no_pagemap;
 
@@ -39,7 +39,7 @@ int open(const char *path, int flags, ...)
     return (int)syscall(SYS_openat, AT_FDCWD, path, flags, 0);
 }
 
-static struct vm_copy send_to(struct util_id task, const void *from, size_t size, bool move)
+static struct vm_copy send_to(struct vm_task task, const void *from, size_t size, bool move)
 {
     struct vm_copy copy;
     CHECK(vm_copyin_for((vm_address_t)from, size, MACH_MSG_VIRTUAL_COPY, move, task, &copy) ==
@@ -48,7 +48,7 @@ static struct vm_copy send_to(struct util_id task, const void *from, size_t size
 }
 
 /* Sent, and received here as the other task would; what went must be of that kind. */
-static char *pass_to(struct util_id task, const void *from, size_t size, bool move,
+static char *pass_to(struct vm_task task, const void *from, size_t size, bool move,
                      enum vm_copy_kind kind)
 {
     struct vm_copy copy = send_to(task, from, size, move);
@@ -163,6 +163,7 @@ static void last_page(void)
 /* What a region held before is nobody's business but of those who were sent it. */
 static void others_get_all(void)
 {
+    const struct vm_task other = {{{9, 9}}, 9};
     char *at = sent_region(SIZE);
     at[0] = 1;
     check_and_free(pass_to(stranger, at, SIZE, false, VM_COPY_OBJECT), at, SIZE);
@@ -175,8 +176,13 @@ static void others_get_all(void)
     check_and_free(pass_to(stranger, at, SIZE, false, VM_COPY_OBJECT), at, SIZE); /* clean */
     at[0] = 1;
     check_and_free(pass_to(stranger, at, SIZE, false, VM_COPY_DELTA), at, SIZE);
+    vm_map_retell(friend, other); /* it turned out to be that one */
+    check_and_free(pass_to(friend, at, SIZE, false, VM_COPY_OBJECT), at, SIZE);
+    check_and_free(pass_to(other, at, SIZE, false, VM_COPY_DELTA), at, SIZE);
+    vm_map_retell(other, friend);
+    check_and_free(pass_to(friend, at, SIZE, false, VM_COPY_DELTA), at, SIZE);
     for (uint64_t i = 0; i < 64; i++) /* more than are remembered */
-        vm_region_tell(vm_map_find((uintptr_t)at), (struct util_id){{7, i}});
+        vm_region_tell(vm_map_find((uintptr_t)at), (struct vm_task){{{7, i}}, 7});
     check_and_free(pass_to(friend, at, SIZE, false, VM_COPY_OBJECT), at, SIZE);
     region_free(at, SIZE);
 }
