@@ -119,6 +119,7 @@ static int decode_descriptor(struct ipc_incoming *in, struct ipc_kmsg *kmsg,
 {
     d->copy = wire->copy;
     d->size = wire->size;
+    int r = 0;
     switch (wire->how) {
     case WIRE_DESCRIPTOR_PORT:
         d->guard = wire->guard;
@@ -136,13 +137,16 @@ static int decode_descriptor(struct ipc_incoming *in, struct ipc_kmsg *kmsg,
         d->memory.page_offset = wire->page_offset;
         memcpy(d->memory.bytes, in->ool, wire->size);
         in->ool += wire_padded(wire->size);
-        return 0;
+        break;
     case WIRE_DESCRIPTOR_OBJECT:
     case WIRE_DESCRIPTOR_DELTA:
-        return decode_objects(in, wire, &d->memory);
+        r = decode_objects(in, wire, &d->memory);
+        break;
     default:
-        return 0;
+        break;
     }
+    d->memory.how = wire->delivers < VM_COPY_HOW_END ? wire->delivers : VM_COPY_UNTOLD;
+    return r;
 }
 
 /* Room for what one descriptor brings: bytes, or rights. False: no memory. */

@@ -169,6 +169,7 @@ static int encode_delta(struct ipc_outgoing *out, const struct vm_copy *memory,
         return r < 0 ? r : add_fd(out, memory->delta_fd, false);
     }
     wire->how = WIRE_DESCRIPTOR_OBJECT;
+    wire->delivers = VM_COPY_COPIED;
     int fd = vm_delta_flatten(memory->fd, memory->delta_fd, memory->size);
     return fd < 0 ? fd : add_fd(out, fd, true);
 }
@@ -179,6 +180,7 @@ static int encode_descriptor(struct ipc_outgoing *out, const struct ipc_kmsg_des
 {
     struct wire_descriptor wire = {.type = (uint8_t)d->type,
                                    .copy = (uint8_t)d->copy,
+                                   .delivers = (uint8_t)d->memory.how,
                                    .size = d->size,
                                    .page_offset = d->memory.page_offset,
                                    .guard = d->guard,

@@ -48,8 +48,12 @@ static int copyin_bytes(uintptr_t address, uint32_t size, uint32_t page_offset,
         free(bytes);
         return r;
     }
-    *ret_copy = (struct vm_copy){
-        .kind = VM_COPY_BYTES, .size = size, .page_offset = page_offset, .bytes = bytes, .fd = -1};
+    *ret_copy = (struct vm_copy){.kind = VM_COPY_BYTES,
+                                 .how = VM_COPY_INLINE,
+                                 .size = size,
+                                 .page_offset = page_offset,
+                                 .bytes = bytes,
+                                 .fd = -1};
     return 0;
 }
 
@@ -69,8 +73,11 @@ static int copyin_object(uintptr_t address, uint32_t size, uint32_t page_offset,
         close(fd);
         return r;
     }
-    *ret_copy = (struct vm_copy){
-        .kind = VM_COPY_OBJECT, .size = size, .page_offset = page_offset, .fd = fd};
+    *ret_copy = (struct vm_copy){.kind = VM_COPY_OBJECT,
+                                 .how = VM_COPY_COPIED,
+                                 .size = size,
+                                 .page_offset = page_offset,
+                                 .fd = fd};
     return 0;
 }
 
@@ -129,7 +136,8 @@ static int share_region(uintptr_t address, uint32_t size, bool move, struct vm_t
     int fd = move ? vm_map_steal(region) : fcntl(region->fd, F_DUPFD_CLOEXEC, 3);
     if (fd < 0)
         return -errno;
-    *ret_copy = (struct vm_copy){.kind = VM_COPY_OBJECT, .size = size, .fd = fd, .task = task};
+    *ret_copy = (struct vm_copy){
+        .kind = VM_COPY_OBJECT, .how = VM_COPY_SHARED, .size = size, .fd = fd, .task = task};
     return 0;
 }
 
@@ -143,6 +151,7 @@ static int add_delta(const struct vm_delta *delta, uintptr_t address, struct vm_
         return fd;
     }
     copy->kind = VM_COPY_DELTA;
+    copy->how = VM_COPY_CHANGES;
     copy->delta_fd = fd;
     for (size_t i = 0; i < delta->count; i++)
         changed += delta->runs[i].count * vm_page_size;

@@ -23,8 +23,19 @@
 
 enum vm_copy_kind { VM_COPY_NONE, VM_COPY_BYTES, VM_COPY_OBJECT, VM_COPY_DELTA };
 
+/* In what way the sender's memory got into the payload: told along, for reports only. */
+enum vm_copy_how {
+    VM_COPY_UNTOLD,
+    VM_COPY_INLINE,  /* BYTES */
+    VM_COPY_COPIED,  /* OBJECT: written for this message */
+    VM_COPY_SHARED,  /* OBJECT: the region's own */
+    VM_COPY_CHANGES, /* DELTA */
+    VM_COPY_HOW_END
+};
+
 struct vm_copy { /* owned by whoever holds it */
     enum vm_copy_kind kind;
+    enum vm_copy_how how;
     uint32_t size;        /* exact bytes */
     uint32_t page_offset; /* where in its first page the data starts at the receiver (S43, S44) */
     void *bytes;          /* BYTES: malloc'ed */

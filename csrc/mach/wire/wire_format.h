@@ -100,7 +100,7 @@ struct wire_descriptor {
     uint8_t how;             /* enum wire_descriptor_how */
     uint8_t type;            /* mach_msg_descriptor_type_t */
     uint8_t copy;            /* as sent: echoed to the receiver (S46) */
-    uint8_t delivers;        /* PORTS: what they are on arrival */
+    uint8_t delivers;        /* PORTS: what they are on arrival; memory: its enum vm_copy_how */
     uint32_t size;           /* bytes of out-of-line memory, or rights */
     uint32_t page_offset;    /* where its first byte lies in its page (S43, S44) */
     uint32_t guard_flags;    /* of a guarded port, with its guard */

@@ -53,6 +53,7 @@ static char *pass_to(struct vm_task task, const void *from, size_t size, bool mo
 {
     struct vm_copy copy = send_to(task, from, size, move);
     CHECK(copy.kind == kind && copy.size == size);
+    CHECK((copy.how == VM_COPY_CHANGES) == (kind == VM_COPY_DELTA));
     if (kind == VM_COPY_DELTA)
         CHECK(vm_copy_adopt_delta(copy.fd, copy.delta_fd, copy.size, &copy) == 0);
     return receive_memory(&copy);
