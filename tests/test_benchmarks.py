@@ -53,11 +53,11 @@ def test_handoff_prints_a_table():
     assert any(re.match(r"ordinary 64 MiB: machool / Pipe +\d+\.\d+$", x) for x in lines)
 
 
-def test_vm_paths_runs(tmp_path):
-    program, mach = tmp_path / "bench_vm_paths", BENCHMARKS.parent / "csrc/mach"
-    sources = [BENCHMARKS / "c/bench_vm_paths.c"]
-    for folder in ("api", "ipc", "os", "util", "vm", "wire"):
-        sources += sorted((mach / folder).glob("*.c"))
+def build_with_layer(name, folder):
+    program, mach = folder / name, BENCHMARKS.parent / "csrc/mach"
+    sources = [BENCHMARKS / f"c/{name}.c"]
+    for room in ("api", "ipc", "os", "util", "vm", "wire"):
+        sources += sorted((mach / room).glob("*.c"))
     flags = [
         '-DMACHOOL_VERSION="0"',
         "-std=gnu11",
@@ -70,9 +70,21 @@ def test_vm_paths_runs(tmp_path):
     ]
     flags += [f"-I{mach / 'include'}", "-pthread"]
     subprocess.run(["cc", *flags, *map(str, sources), "-o", str(program)], check=True, timeout=50)
+    return program
+
+
+def test_vm_paths_runs(tmp_path):
+    program = build_with_layer("bench_vm_paths", tmp_path)
     done = subprocess.run([program, "256"], capture_output=True, text=True, timeout=50)
     assert done.returncode == 0, done.stderr
     assert re.search(r"^ +256 KiB( +\d+\.\d){6}$", done.stdout, re.MULTILINE)
+
+
+def test_vm_delta_runs(tmp_path):
+    program = build_with_layer("bench_vm_delta", tmp_path)
+    done = subprocess.run([program, "1024"], capture_output=True, text=True, timeout=50)
+    assert done.returncode == 0, done.stderr
+    assert len(re.findall(r"^ +\d+ %(?: +(?:\d+ \(\d+\.\d\d\)|-)){5}$", done.stdout, re.M)) == 16
 
 
 def test_c_handoff_runs(tmp_path):

@@ -9,6 +9,7 @@ import tempfile
 
 import pytest
 
+import machool
 from machool import _doctor
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux's limits")
@@ -99,3 +100,67 @@ def test_one_broken_check_does_not_hide_the_others(monkeypatch):
     assert "no moon" in found["broken"].value
     assert "moon" in found["broken"].advice
     assert found["page size"].status == "ok"
+
+
+@pytest.fixture
+def huge(tmp_path, monkeypatch):
+    """What the kernel says of huge pages: huge(general, for pages of 2 MiB)."""
+
+    def say(general: str | None, own: str | None = None) -> _doctor.Finding:
+        words = ("always", "within_size", "advise", "never", "deny", "force", "inherit")
+        monkeypatch.setattr(_doctor, "_HUGE_PAGES", tmp_path)
+        (tmp_path / "hugepages-2048kB").mkdir(exist_ok=True)
+        (tmp_path / "hpage_pmd_size").write_text("2097152\n")
+        for folder, word in ((tmp_path, general), (tmp_path / "hugepages-2048kB", own)):
+            if word:
+                text = " ".join(f"[{each}]" if each == word else each for each in words)
+                (folder / "shmem_enabled").write_text(text + "\n")
+        (finding,) = _doctor.huge_pages()
+        return finding
+
+    return say
+
+
+@linux
+@pytest.mark.parametrize(
+    ("general", "own"),
+    [("never", None), ("deny", None), ("never", "inherit"), ("always", "never")],
+)
+def test_no_huge_pages_are_noted_with_what_they_would_bring(huge, general, own):
+    found = huge(general, own)
+    assert found.status == "note"
+    assert found.value.startswith("deny" if general == "deny" else "never")
+    assert "54 -> 6 ms" in found.advice
+    assert "on another machine" in found.advice  # no figure of this one
+    assert "echo advise" in found.advice
+
+
+@linux
+@pytest.mark.parametrize(
+    ("general", "own", "setting"),
+    [("advise", None, "advise"), ("never", "always", "always"), ("always", "inherit", "always")],
+)
+def test_huge_pages_are_tried(huge, monkeypatch, general, own, setting):
+    for got, status, words in ((8 << 20, "ok", "8 MiB"), (0, "note", "0 bytes")):
+        monkeypatch.setattr(_doctor, "_mapped_huge", lambda address, got=got: got)
+        found = huge(general, own)
+        assert (found.status, found.value.split(":")[0]) == (status, setting)
+        assert f"got {words}" in found.value
+
+
+@linux
+def test_kernel_without_huge_pages(huge):
+    assert huge(None).value == "not in this kernel"
+
+
+@linux
+def test_huge_pages_of_a_mapping():
+    """What is there is told of the very mapping, whatever the kernel's setting."""
+    with machool.Region(8 << 20) as region:
+        with memoryview(region) as view:
+            view[0] = 1
+        assert region.address % (2 << 20) == 0
+        got = _doctor._mapped_huge(region.address)
+    assert got % (2 << 20) == 0
+    assert (got > 0) <= (_doctor._shared_huge_pages() not in (None, "never", "deny"))
+    assert _doctor._mapped_huge(region.address + 1) == 0

@@ -335,6 +335,7 @@ static PyMethodDef client_methods[] = {
     {"receive", METHOD(client_receive), FASTCALL,
      "receive($self, /, timeout=..., *, readonly=False)\n--\n\n"
      "The next answer to a message sent with reply=True. Raises TimedOut, PeerDied."},
+    RECV_INTO,
     {"fileno", client_fileno, METH_NOARGS,
      "fileno($self, /)\n--\n\n"
      "A descriptor for select, poll or asyncio that is readable while receive() may have an\n"

@@ -84,6 +84,8 @@ bool id_argument(PyObject *value, mach_msg_id_t *ret_id);
 
 /* Raises the MachError subclass for a code of that call. Always returns NULL. */
 PyObject *raise_code(struct state *state, const char *call, kern_return_t code);
+/* Raises BufferTooSmall, which brings the message. */
+void raise_too_small(struct state *state, PyObject *message, Py_ssize_t needed, Py_ssize_t size);
 
 /* ---- region.c ---------------------------------------------------------------------------- */
 
@@ -182,6 +184,23 @@ extern PyType_Spec message_spec;
 /* A Message, or a Notification, out of what was received from `port` (NULL: not told); consumes
  * it. NULL with an exception. */
 PyObject *message_new(struct state *state, struct incoming *in, bool readonly, PyObject *port);
+
+/* ---- into.c ------------------------------------------------------------------------------ */
+
+PyObject *message_copy_into(PyObject *object, PyTypeObject *defining, PyObject *const *args,
+                            Py_ssize_t nargs, PyObject *kwnames);
+/* Of whatever has receive(): calls that. */
+PyObject *recv_into(PyObject *object, PyTypeObject *defining, PyObject *const *args,
+                    Py_ssize_t nargs, PyObject *kwnames);
+#define RECV_INTO                                                                                  \
+    {"recv_into", (PyCFunction)(void (*)(void))recv_into,                                          \
+     METH_METHOD | METH_FASTCALL | METH_KEYWORDS,                                                  \
+     "recv_into($self, /, buffer, timeout=...)\n--\n\n"                                            \
+     "Receives the next message, as receive() does, and copies its first out-of-line part into\n"  \
+     "`buffer`, or its body if it has no part. Returns the number of bytes and the Message, in\n"  \
+     "whose `ool` that part is empty. Raises BufferError, before anything is received, unless\n"   \
+     "`buffer` is writable and contiguous, and BufferTooSmall if it is shorter than the part:\n"   \
+     "that exception's `message` is the message, whole."}
 
 /* ---- notification.c ---------------------------------------------------------------------- */
 

@@ -292,6 +292,12 @@ static PyObject *message_repr(PyObject *object)
 }
 
 static PyMethodDef message_methods[] = {
+    {"copy_into", (PyCFunction)(void (*)(void))message_copy_into,
+     METH_METHOD | METH_FASTCALL | METH_KEYWORDS,
+     "copy_into($self, /, buffer, index=0)\n--\n\n"
+     "Copies an out-of-line part into `buffer`, from its start, and returns the number of bytes.\n"
+     "A message without parts has its body as part 0. Raises BufferTooSmall, IndexError, and\n"
+     "BufferError unless `buffer` is writable and contiguous."},
     {"reply", (PyCFunction)(void (*)(void))message_reply,
      METH_METHOD | METH_FASTCALL | METH_KEYWORDS,
      "reply($self, /, body=b'', *, ool=(), ports=(), id=None, timeout=None)\n--\n\n"

@@ -282,6 +282,7 @@ static PyMethodDef port_methods[] = {
     {"receive", METHOD(port_receive), FASTCALL,
      "receive($self, /, timeout=None, *, readonly=False)\n--\n\n"
      "The next message. Raises TimedOut, and ValueError if this is no receive right."},
+    RECV_INTO,
     {"request_notification", METHOD(port_request_notification), FASTCALL,
      "request_notification($self, kind, notify, /, *, sync=0)\n--\n\n"
      "Asks the system for a Notification of that NotificationKind, to be sent to `notify`: a\n"

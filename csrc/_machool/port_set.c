@@ -287,6 +287,7 @@ static PyMethodDef set_methods[] = {
      "receive($self, /, timeout=None, *, readonly=False)\n--\n\n"
      "The next message of any member, in turn among those that have some; its `port` is that\n"
      "member. Raises TimedOut, and ValueError when the set is closed."},
+    RECV_INTO,
     {"fileno", set_fileno, METH_NOARGS,
      "fileno($self, /)\n--\n\n"
      "A descriptor that polls readable while a member may have a message: then call receive(0)\n"

@@ -302,6 +302,7 @@ static PyMethodDef server_methods[] = {
      "The next Message. Blocks up to `timeout` seconds (None: for ever) with the GIL released;\n"
      "any number of threads may wait at once. `readonly` makes the views of its out-of-line\n"
      "parts read-only. Raises TimedOut, EOFError after shutdown(), ValueError when closed."},
+    RECV_INTO,
     {"shutdown", server_shutdown, METH_NOARGS,
      "shutdown($self, /)\n--\n\n"
      "Ends the service: every receive() returns with EOFError and iteration ends, in all\n"

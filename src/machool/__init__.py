@@ -39,6 +39,7 @@ from machool.enums import (
     names,
 )
 from machool.errors import (
+    BufferTooSmall,
     InvalidMemory,
     MachError,
     MessageTooLarge,
@@ -59,6 +60,7 @@ __all__ = [
     "OOL",
     "PHYSICAL_COPY",
     "VIRTUAL_COPY",
+    "BufferTooSmall",
     "Client",
     "CopyOption",
     "DeathWatch",

@@ -152,20 +152,70 @@ def memory() -> Iterator[Finding]:
         yield Finding("memory limit", NOTE, _size(limit), advice)
 
 
+_HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage")
+_HUGE_GAIN = (
+    "huge pages are worth, for 64 MiB on another machine (2 CPUs, Linux 6.18): filling 54 -> 6 ms, "
+    "mapping and reading 4.0 -> 0.32 ms, freeing 8.9 -> 0.19 ms"
+)
+_HUGE_PROBE = 8 << 20
+
+
+def _chosen(path: Path) -> str | None:
+    """The word in brackets of such a file; None if there is none."""
+    try:
+        return path.read_text().split("[")[1].split("]")[0]
+    except (OSError, IndexError):
+        return None
+
+
+def _shared_huge_pages() -> str | None:
+    """The setting that counts for memfds: newer kernels have one for each size of page."""
+    general = _chosen(_HUGE_PAGES / "shmem_enabled")
+    try:
+        size = int((_HUGE_PAGES / "hpage_pmd_size").read_text())
+    except (OSError, ValueError):
+        return general
+    own = _chosen(_HUGE_PAGES / f"hugepages-{size >> 10}kB" / "shmem_enabled")
+    return general if own in (None, "inherit") else own
+
+
+def _mapped_huge(address: int) -> int:
+    """How many bytes of the mapping that starts there are huge pages of shared memory."""
+    with open("/proc/self/smaps") as smaps:
+        inside = False
+        for line in smaps:
+            word = line.split(maxsplit=1)[0]
+            if "-" in word:
+                inside = word.startswith(f"{address:x}-")
+            elif inside and word == "ShmemPmdMapped:":
+                return int(line.split()[1]) << 10
+    return 0
+
+
 def huge_pages() -> Iterator[Finding]:
     """Huge pages for shared memory: fewer faults for large regions."""
-    path = Path("/sys/kernel/mm/transparent_hugepage/shmem_enabled")
-    if not path.exists():
-        yield Finding(
-            "huge pages", NOTE, "not in this kernel", "nothing to do; large regions fault"
-        )
-        return
-    value = path.read_text().split("[")[-1].split("]")[0]
-    if value in ("never", "deny"):
-        advice = f"large regions fault page by page; root may try: echo advise > {path}"
-        yield Finding("huge pages", NOTE, value, advice)
+    import machool
+
+    setting = _shared_huge_pages()
+    path = _HUGE_PAGES / "shmem_enabled"
+    if setting is None:
+        advice = "nothing to do; large regions fault page by page"
+        yield Finding("huge pages", NOTE, "not in this kernel", advice)
+    elif setting in ("never", "deny"):
+        advice = f"{_HUGE_GAIN}; root may try: echo advise > {path}"
+        yield Finding("huge pages", NOTE, f"{setting}: regions have pages of 4 KiB", advice)
     else:
-        yield Finding("huge pages", OK, value)
+        with machool.Region(_HUGE_PROBE) as region:
+            with memoryview(region) as view:
+                view[:: mmap.PAGESIZE] = bytes(len(view) // mmap.PAGESIZE)
+            got = _mapped_huge(region.address)
+        value = f"{setting}: a region of {_size(_HUGE_PROBE)} got {_size(got)} in huge pages"
+        if got:
+            yield Finding("huge pages", OK, value)
+        else:
+            compact = "echo 1 > /proc/sys/vm/compact_memory"
+            advice = f"memory may be in pieces, root may try: {compact}; {_HUGE_GAIN}"
+            yield Finding("huge pages", NOTE, value, advice)
 
 
 def page_map() -> Iterator[Finding]:

@@ -174,6 +174,10 @@ class Message:
     @property
     def has_reply_port(self) -> bool:
         """Whether reply() has somewhere to go."""
+    def copy_into(self, buffer: Buffer, index: int = 0) -> int:
+        """Copies an out-of-line part into `buffer`, from its start, and returns the number of
+        bytes. A message without parts has its body as part 0. Raises BufferTooSmall, IndexError,
+        and BufferError unless `buffer` is writable and contiguous."""
     def reply(
         self,
         body: Buffer = b"",
@@ -315,6 +319,12 @@ class Port:
         is copied, a Move or a send-once right goes. Raises PeerDied, TimedOut, InvalidMemory."""
     def receive(self, timeout: _Timeout = None, *, readonly: bool = False) -> Message:
         """The next message. Raises TimedOut, and ValueError if this is no receive right."""
+    def recv_into(self, buffer: Buffer, timeout: _Timeout = ...) -> tuple[int, Message]:
+        """Receives the next message, as receive() does, and copies its first out-of-line part into
+        `buffer`, or its body if it has no part. Returns the number of bytes and the Message, in
+        whose `ool` that part is empty. Raises BufferError, before anything is received, unless
+        `buffer` is writable and contiguous, and BufferTooSmall if it is shorter than the part: that
+        exception's `message` is the message, whole."""
     def request_notification(
         self, kind: int, notify: Port | None, /, *, sync: int = 0
     ) -> Port | None:
@@ -371,6 +381,12 @@ class PortSet:
     def receive(self, timeout: _Timeout = None, *, readonly: bool = False) -> Message:
         """The next message of any member, in turn among those that have some; its `port` is that
         member. Raises TimedOut, and ValueError when the set is closed."""
+    def recv_into(self, buffer: Buffer, timeout: _Timeout = ...) -> tuple[int, Message]:
+        """Receives the next message, as receive() does, and copies its first out-of-line part into
+        `buffer`, or its body if it has no part. Returns the number of bytes and the Message, in
+        whose `ool` that part is empty. Raises BufferError, before anything is received, unless
+        `buffer` is writable and contiguous, and BufferTooSmall if it is shorter than the part: that
+        exception's `message` is the message, whole."""
     def fileno(self) -> int:
         """A descriptor that polls readable while a member may have a message: then call
         receive(0) until TimedOut. It is the set's; do not read or close it."""
@@ -412,6 +428,12 @@ class Server:
         """The next Message. Blocks up to `timeout` seconds (None: for ever) with the GIL released;
         any number of threads may wait at once. `readonly` makes the views of its out-of-line
         parts read-only. Raises TimedOut, EOFError after shutdown(), ValueError when closed."""
+    def recv_into(self, buffer: Buffer, timeout: _Timeout = ...) -> tuple[int, Message]:
+        """Receives the next message, as receive() does, and copies its first out-of-line part into
+        `buffer`, or its body if it has no part. Returns the number of bytes and the Message, in
+        whose `ool` that part is empty. Raises BufferError, before anything is received, unless
+        `buffer` is writable and contiguous, and BufferTooSmall if it is shorter than the part: that
+        exception's `message` is the message, whole."""
     def shutdown(self) -> None:
         """Ends the service: every receive() returns with EOFError and iteration ends, in all
         threads. Messages not yet received stay in the queue until close(). May be called from any
@@ -479,6 +501,12 @@ class Client:
         is not noticed, and a dead server within a second."""
     def receive(self, timeout: _Timeout = ..., *, readonly: bool = False) -> Message:
         """The next answer to a message sent with reply=True. Raises TimedOut, PeerDied."""
+    def recv_into(self, buffer: Buffer, timeout: _Timeout = ...) -> tuple[int, Message]:
+        """Receives the next message, as receive() does, and copies its first out-of-line part into
+        `buffer`, or its body if it has no part. Returns the number of bytes and the Message, in
+        whose `ool` that part is empty. Raises BufferError, before anything is received, unless
+        `buffer` is writable and contiguous, and BufferTooSmall if it is shorter than the part: that
+        exception's `message` is the message, whole."""
     def fileno(self) -> int:
         """A descriptor for select, poll or asyncio that is readable while receive() may have an
         answer: then call receive(0) until TimedOut. Do not read or close it."""

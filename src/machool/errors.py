@@ -14,6 +14,7 @@ from typing import Final
 from machool import _machool
 
 __all__ = [
+    "BufferTooSmall",
     "InvalidMemory",
     "MachError",
     "MessageTooLarge",
@@ -95,6 +96,24 @@ class InvalidMemory(MachError):
 
     _errno = errno.EFAULT
     _hint = "the buffer's memory was unmapped or protected behind its back"
+
+
+class BufferTooSmall(BufferError):
+    """What was received is larger than the buffer that it was to be copied into.
+
+    `message` is the whole message: nothing is lost. `needed` bytes would have been enough.
+    """
+
+    message: _machool.Message
+    needed: int
+
+    def __init__(self, message: _machool.Message, needed: int, size: int) -> None:
+        self.message = message
+        self.needed = needed
+        super().__init__(f"{needed} bytes do not fit in a buffer of {size}")
+
+    def __reduce__(self) -> tuple[type[BufferError], tuple[str]]:
+        return BufferError, (str(self),)  # the message stays in its process
 
 
 _MIG_SERVER_DIED: Final = -308  # a bootstrap request was dropped by the program that serves it

@@ -123,6 +123,29 @@ def reply() -> None:
             inbox.receive(0)
 
 
+@case("Message.copy_into", "Port.recv_into", "Server.recv_into", "PortSet.recv_into")
+def into() -> None:
+    buffer = bytearray(300_000)
+    with Port() as port, Server(NAME) as server, PortSet([port]) as members:
+        with Client(NAME) as client:
+            client.send(ool=bytes(100_000))
+            server.recv_into(buffer, LIMIT)
+        for receiver in (port, members):
+            for size in (5, 100_000, 300_000, 300_001):
+                port.send(ool=[bytes(size), bytes(7)])
+                try:
+                    _, message = receiver.recv_into(buffer, 0)
+                except machool.BufferTooSmall as error:
+                    message = error.message
+                message.copy_into(buffer, 1)
+                with refused(IndexError):
+                    message.copy_into(buffer, 2)
+                with refused(BufferError):
+                    message.copy_into(b"")
+            with refused(machool.TimedOut):
+                receiver.recv_into(buffer, 0)
+
+
 # --- rights ---------------------------------------------------------------------------------------
 
 
@@ -276,6 +299,14 @@ def client() -> None:
         asks.fileno()
     with refused(machool.ServiceNotFound):
         Client(NAME)
+
+
+@case("Client.recv_into")
+def answered_into() -> None:
+    with Server(NAME) as made, Client(NAME) as asks:
+        asks.send(reply=True)
+        made.receive(LIMIT).reply(ool=bytes(100_000))
+        asks.recv_into(bytearray(100_000), LIMIT)
 
 
 @case("Client.request", "Client.receive", "Client.fileno", "Server.receive", "Server.fileno")

@@ -33,7 +33,7 @@ kern_return_t mach_vm_read(vm_map_read_t task, mach_vm_address_t address, mach_v
     if (size > UINT32_MAX || wraps(address, size))
         return KERN_INVALID_ARGUMENT;
     mach_msg_return_t mr = vm_copyin((vm_address_t)address, (vm_size_t)size, MACH_MSG_VIRTUAL_COPY,
-                                     false, NULL, &copy);
+                                     false, &copy);
     if (mr == MACH_SEND_INVALID_MEMORY)
         return reason(address, size, PROT_READ);
     if (mr != MACH_MSG_SUCCESS || vm_copyout(&copy, &at) < 0)

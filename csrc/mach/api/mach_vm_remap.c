@@ -98,7 +98,7 @@ static int copy_whole(struct remap *remap)
                  m.end >= remap->end && m.protection & PROT_READ;
     vm_map_unlock();
     if (!whole ||
-        vm_copyin(remap->source, size, MACH_MSG_VIRTUAL_COPY, false, NULL, &copy) != MACH_MSG_SUCCESS ||
+        vm_copyin(remap->source, size, MACH_MSG_VIRTUAL_COPY, false, &copy) != MACH_MSG_SUCCESS ||
         vm_copyout(&copy, &at) < 0)
         return -EAGAIN;
     remap->target = at;

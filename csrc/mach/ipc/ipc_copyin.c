@@ -284,17 +284,34 @@ static mach_msg_return_t copyin_ports(const union user_descriptor *user,
     return mr;
 }
 
-static mach_msg_return_t copyin_ool(const mach_msg_ool_descriptor_t *user, struct vm_ledger *lender,
+/* To whom the message goes, as far as is known yet: where memory is lent if that is the same user's
+ * task. `ret_receiver->lender` is a reference. With the task lock. */
+static void find_receiver(const struct ipc_port *port, struct vm_receiver *ret_receiver)
+{
+    *ret_receiver = (struct vm_receiver){.lender = NULL};
+    if (port && port->place == IPC_OWN)
+        ret_receiver->task = (struct vm_task){.id = ipc_task.id, .pid = getpid()};
+    if (!port || port->place != IPC_REMOTE)
+        return;
+    struct wire_channel *channel = ipc_peer_channel(port->peer);
+    ret_receiver->task = ipc_peer_task(port->peer);
+    if (channel && port->peer->credentials.uid == geteuid())
+        ret_receiver->lender = vm_ledger_ref(channel->lends);
+}
+
+static mach_msg_return_t copyin_ool(const mach_msg_ool_descriptor_t *user,
+                                    const struct vm_receiver *receiver,
                                     struct ipc_kmsg_descriptor *d)
 {
     d->copy = user->copy;
     d->size = user->size;
-    return vm_copyin((vm_address_t)(uintptr_t)user->address, user->size, user->copy,
-                     user->deallocate != 0, lender, &d->memory);
+    return vm_copyin_for((vm_address_t)(uintptr_t)user->address, user->size, user->copy,
+                         user->deallocate != 0, receiver, &d->memory);
 }
 
 /* The descriptors, in order; stops at the first that fails. */
-static mach_msg_return_t copyin_body(const mach_msg_header_t *header, struct ipc_kmsg *kmsg)
+static mach_msg_return_t copyin_body(const mach_msg_header_t *header, const struct vm_receiver *receiver,
+                                     struct ipc_kmsg *kmsg)
 {
     const uint8_t *at = (const uint8_t *)header + sizeof(mach_msg_base_t);
     for (uint32_t i = 0; i < kmsg->descriptor_count; i++) {
@@ -304,8 +321,7 @@ static mach_msg_return_t copyin_body(const mach_msg_header_t *header, struct ipc
         d->type = (mach_msg_descriptor_type_t)user.type.type;
         bool memory = d->type == MACH_MSG_OOL_DESCRIPTOR ||
                       d->type == MACH_MSG_OOL_VOLATILE_DESCRIPTOR;
-        mach_msg_return_t mr = memory ? copyin_ool(&user.ool, kmsg->lender, d)
-                                       : copyin_ports(&user, d);
+        mach_msg_return_t mr = memory ? copyin_ool(&user.ool, receiver, d) : copyin_ports(&user, d);
         if (mr != MACH_MSG_SUCCESS)
             return mr;
         for (uint32_t k = 0; k < d->right_count && !kmsg->receives; k++)
@@ -313,16 +329,6 @@ static mach_msg_return_t copyin_body(const mach_msg_header_t *header, struct ipc
         at += user_descriptor_size(d->type);
     }
     return MACH_MSG_SUCCESS;
-}
-
-/* Where memory for the destination is lent: at the channel to its task, if that is the same user's.
- * With the task lock. */
-static struct vm_ledger *lender_of(const struct ipc_port *port)
-{
-    if (!port || port->place != IPC_REMOTE || port->peer->credentials.uid != geteuid())
-        return NULL;
-    struct wire_channel *channel = ipc_peer_channel(port->peer);
-    return channel ? vm_ledger_ref(channel->lends) : NULL;
 }
 
 mach_msg_return_t ipc_kmsg_copyin(const mach_msg_header_t *header, mach_msg_size_t size,
@@ -348,11 +354,13 @@ mach_msg_return_t ipc_kmsg_copyin(const mach_msg_header_t *header, mach_msg_size
     ipc_task_lock();
     ipc_mqueue_check(header->msgh_remote_port);
     mr = copyin_header(header, kmsg);
+    struct vm_receiver receiver = {.lender = NULL};
     if (mr == MACH_MSG_SUCCESS && count)
-        kmsg->lender = lender_of(kmsg->destination.port);
+        find_receiver(kmsg->destination.port, &receiver);
     ipc_task_unlock();
     if (mr == MACH_MSG_SUCCESS && count)
-        mr = copyin_body(header, kmsg);
+        mr = copyin_body(header, &receiver, kmsg);
+    vm_ledger_unref(receiver.lender);
     if (mr != MACH_MSG_SUCCESS) {
         ipc_task_lock();
         ipc_kmsg_clean(kmsg);

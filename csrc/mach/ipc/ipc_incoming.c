@@ -115,12 +115,26 @@ static int decode_loan(struct ipc_incoming *in, const struct wire_descriptor *wi
     return -EBADMSG;
 }
 
+/* Memory in objects, which its sender has of course. 0 or -errno. */
+static int decode_objects(struct ipc_incoming *in, const struct wire_descriptor *wire,
+                          struct vm_copy *ret_memory)
+{
+    int fd = next_fd(in);
+    int r = wire->how == WIRE_DESCRIPTOR_OBJECT
+                ? vm_copy_adopt(fd, wire->size, wire->page_offset, ret_memory)
+                : vm_copy_adopt_delta(fd, next_fd(in), wire->size, ret_memory);
+    if (r == 0)
+        ret_memory->task = ipc_peer_task(in->peer);
+    return r;
+}
+
 /* One descriptor that arrived. 0, or -errno when its memory is not what it should be. */
 static int decode_descriptor(struct ipc_incoming *in, struct ipc_kmsg *kmsg,
                              const struct wire_descriptor *wire, struct ipc_kmsg_descriptor *d)
 {
     d->copy = wire->copy;
     d->size = wire->size;
+    int r = 0;
     switch (wire->how) {
     case WIRE_DESCRIPTOR_PORT:
         d->guard = wire->guard;
@@ -138,16 +152,21 @@ static int decode_descriptor(struct ipc_incoming *in, struct ipc_kmsg *kmsg,
         d->memory.page_offset = wire->page_offset;
         memcpy(d->memory.bytes, in->ool, wire->size);
         in->ool += wire_padded(wire->size);
-        return 0;
+        break;
     case WIRE_DESCRIPTOR_OBJECT:
-        return vm_copy_adopt(next_fd(in), wire->size, wire->page_offset, &d->memory);
+    case WIRE_DESCRIPTOR_DELTA:
+        r = decode_objects(in, wire, &d->memory);
+        break;
     case WIRE_DESCRIPTOR_LOAN:
     case WIRE_DESCRIPTOR_LOAN_NEW:
     case WIRE_DESCRIPTOR_LOAN_BACK:
-        return decode_loan(in, wire, d);
+        r = decode_loan(in, wire, d);
+        break;
     default:
-        return 0;
+        break;
     }
+    d->memory.how = wire->delivers < VM_COPY_HOW_END ? wire->delivers : VM_COPY_UNTOLD;
+    return r;
 }
 
 /* Room for what one descriptor brings: bytes, or rights. False: no memory. */

@@ -4,7 +4,6 @@
 
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_right.h"
-#include "vm/vm_loan.h"
 #include "wire/wire_channel.h"
 
 #include <stdlib.h>
@@ -71,7 +70,6 @@ void ipc_kmsg_free(struct ipc_kmsg *take_kmsg)
         if (d->rights != &d->right)
             free(d->rights);
     }
-    vm_ledger_unref(take_kmsg->lender);
     free(take_kmsg);
 }
 

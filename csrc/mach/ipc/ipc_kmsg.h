@@ -65,7 +65,6 @@ struct ipc_kmsg {
     struct ipc_sender sender;
     struct wire_channel *credit_channel; /* referenced; NULL: no slot to return */
     uint32_t credit;
-    struct vm_ledger *lender; /* referenced: where its memory is lent, as it seemed at copyin; NULL */
     uint32_t seqno; /* at its port, once taken off the queue */
     uint32_t descriptor_count;
     uint32_t inline_size;

@@ -9,6 +9,7 @@
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_right.h"
 #include "os/os_memfd.h"
+#include "vm/vm_delta.h"
 #include "vm/vm_loan.h"
 #include "wire/wire_channel.h"
 
@@ -169,12 +170,29 @@ static int encode_loan(struct ipc_outgoing *out, const struct vm_loan *loan,
     return add_fd(out, vm_loan_fd(loan), false);
 }
 
+/* A delta, for the task that it was made for; for any other, to which its port has moved, the whole
+ * memory: it has no business with what that was before. */
+static int encode_delta(struct ipc_outgoing *out, const struct vm_copy *memory,
+                        struct wire_descriptor *wire)
+{
+    if (vm_task_equal(memory->task, ipc_peer_task(out->channel->peer))) {
+        wire->how = WIRE_DESCRIPTOR_DELTA;
+        int r = add_fd(out, memory->fd, false);
+        return r < 0 ? r : add_fd(out, memory->delta_fd, false);
+    }
+    wire->how = WIRE_DESCRIPTOR_OBJECT;
+    wire->delivers = VM_COPY_COPIED;
+    int fd = vm_delta_flatten(memory->fd, memory->delta_fd, memory->size);
+    return fd < 0 ? fd : add_fd(out, fd, true);
+}
+
 /* The descriptor; the rights of an array go to `*ool`, which moves on. */
 static int encode_descriptor(struct ipc_outgoing *out, const struct ipc_kmsg_descriptor *d,
                              uint8_t **ool, struct wire_descriptor *ret_wire)
 {
     struct wire_descriptor wire = {.type = (uint8_t)d->type,
                                    .copy = (uint8_t)d->copy,
+                                   .delivers = (uint8_t)d->memory.how,
                                    .size = d->size,
                                    .page_offset = d->memory.page_offset,
                                    .guard = d->guard,
@@ -202,6 +220,8 @@ static int encode_descriptor(struct ipc_outgoing *out, const struct ipc_kmsg_des
         r = add_fd(out, d->memory.fd, false);
     } else if (d->memory.kind == VM_COPY_LOAN) {
         r = encode_loan(out, d->memory.loan, &wire);
+    } else if (d->memory.kind == VM_COPY_DELTA) {
+        r = encode_delta(out, &d->memory, &wire);
     } else {
         wire.how = WIRE_DESCRIPTOR_EMPTY;
     }

@@ -4,6 +4,7 @@
 #include "ipc/ipc_move.h"
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_task.h"
+#include "vm/vm_map.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -29,10 +30,18 @@ struct ipc_peer *ipc_peer_new(struct util_id id, const struct ucred *credentials
     if (!peer)
         return NULL;
     peer->id = id;
+    if (util_id_is_none(id))
+        peer->alias = util_id_new();
     peer->credentials = *credentials;
     util_list_init(&peer->channels);
     util_list_append(&ipc_task.peers, &peer->link);
     return peer;
+}
+
+struct vm_task ipc_peer_task(const struct ipc_peer *peer)
+{
+    return (struct vm_task){.id = util_id_is_none(peer->id) ? peer->alias : peer->id,
+                            .pid = peer->credentials.pid};
 }
 
 int ipc_peer_add_channel(struct ipc_peer *peer, struct wire_channel *take_channel)
@@ -167,6 +176,14 @@ static void answered(struct wire_channel *channel, const struct wire_datagram *a
     }
 }
 
+/* The peer that had no id has one; regions know it by that. */
+static void named(struct vm_task from, const struct ipc_peer *peer)
+{
+    vm_map_lock();
+    vm_map_retell(from, ipc_peer_task(peer));
+    vm_map_unlock();
+}
+
 void ipc_peer_welcome(struct wire_channel *channel, const struct wire_datagram *datagram,
                       const struct os_received *received)
 {
@@ -179,7 +196,9 @@ void ipc_peer_welcome(struct wire_channel *channel, const struct wire_datagram *
     }
     if (!received->has_credentials)
         return;
-    if (util_id_is_none(peer->id)) {
+    struct vm_task before = ipc_peer_task(peer);
+    bool unnamed = util_id_is_none(peer->id);
+    if (unnamed) {
         struct ipc_peer *known = ipc_peer_find(datagram->task, received->credentials.pid);
         if (known) {
             ipc_peer_merge(peer, known);
@@ -191,6 +210,8 @@ void ipc_peer_welcome(struct wire_channel *channel, const struct wire_datagram *
         return;
     }
     peer->credentials = received->credentials;
+    if (unnamed)
+        named(before, peer);
     if (datagram->address_size) {
         peer->listener.length = datagram->address_size;
         memcpy(&peer->listener.un, datagram->address, datagram->address_size);

@@ -14,11 +14,14 @@
 #include "os/os_fd.h"
 #include "util/util_id.h"
 #include "util/util_list.h"
+#include "vm/vm_region.h"
 #include "wire/wire_channel.h"
 
 struct ipc_peer {
     struct util_link link; /* in the task's list */
     struct util_id id;
+    struct util_id
+        alias; /* instead of the id, as long as there is none, in what memory it has seen */
     struct ucred credentials;
     struct os_address listener; /* for introducing others to it; length 0: not known */
     struct util_link channels;  /* oldest first */
@@ -30,6 +33,8 @@ struct ipc_peer {
 struct ipc_peer *ipc_peer_find(struct util_id id, pid_t pid);
 /* A peer without channels yet; NULL: no memory. */
 struct ipc_peer *ipc_peer_new(struct util_id id, const struct ucred *credentials);
+/* What the peer is to regions, and to memory in messages. */
+struct vm_task ipc_peer_task(const struct ipc_peer *peer);
 /* Adds a channel, and has the engine watch it. 0, or -errno with the channel closed. */
 int ipc_peer_add_channel(struct ipc_peer *peer, struct wire_channel *take_channel);
 /* The channel to publish on; NULL: none is left. */

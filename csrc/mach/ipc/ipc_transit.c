@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define FDS_MAX 16400u /* descriptors of one message: 16,383 rights (S39) and a few of its own */
+#define FDS_MAX 32800u /* of one message: 16,383 rights (S39), or as many parts with two each */
 
 bool ipc_transit_trusts(const struct ipc_peer *peer)
 {

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -114,47 +115,118 @@ int os_maps_next(uintptr_t address, struct os_mapping *ret_mapping)
     return r;
 }
 
+/* ---- which pages are dirty ------------------------------------------------------------------ */
+
+struct found {
+    struct os_run *runs;
+    size_t count, size;
+    size_t pages, most;
+};
+
+/* 0, -E2BIG or -ENOMEM. */
+static int found_add(struct found *found, size_t first, size_t count)
+{
+    found->pages += count;
+    if (found->pages > found->most)
+        return -E2BIG;
+    struct os_run *last = found->count ? &found->runs[found->count - 1] : NULL;
+    if (last && last->first + last->count == first) {
+        last->count += (uint32_t)count;
+        return 0;
+    }
+    if (found->count == found->size) {
+        size_t size = found->size ? found->size * 2 : 64;
+        struct os_run *runs = realloc(found->runs, size * sizeof *runs);
+        if (!runs)
+            return -ENOMEM;
+        found->runs = runs;
+        found->size = size;
+    }
+    found->runs[found->count++] = (struct os_run){(uint32_t)first, (uint32_t)count};
+    return 0;
+}
+
+/* By the scan, which stops when its array is full. -ENOTTY where the kernel knows it not. */
+static int dirty_by_scan(int pagemap, uintptr_t address, size_t size, struct found *found)
+{
+    struct scan_region regions[256];
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    uintptr_t end = address + size;
+    int r = 0;
+    for (uintptr_t at = address; r == 0 && at < end;) {
+        struct scan_arg scan = {.size = sizeof scan,
+                                .start = at,
+                                .end = end,
+                                .vec = (uint64_t)(uintptr_t)regions,
+                                .vec_len = sizeof regions / sizeof *regions,
+                                .max_pages = found->most - found->pages + 1,
+                                .inverted = SCAN_FILE,
+                                .mask = SCAN_FILE,
+                                .any_of = SCAN_PRESENT | SCAN_SWAPPED,
+                                .return_mask = SCAN_FILE};
+        int count = ioctl(pagemap, SCAN_PAGES, &scan);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0)
+            return -errno;
+        for (int i = 0; r == 0 && i < count; i++)
+            r = found_add(found, (regions[i].start - address) / page,
+                          (regions[i].end - regions[i].start) / page);
+        if (scan.walk_end <= at)
+            return -EIO;
+        at = scan.walk_end;
+    }
+    return r;
+}
+
 /* Page by page, for kernels without the scan. */
-static bool clean_by_pagemap(int pagemap, uintptr_t address, size_t size)
+static int dirty_by_pagemap(int pagemap, uintptr_t address, size_t size, struct found *found)
 {
     uint64_t entries[512];
     size_t page = (size_t)sysconf(_SC_PAGESIZE), count = size / page;
-    off_t at = (off_t)(address / page * sizeof entries[0]);
-    while (count > 0) {
-        size_t part = count < 512 ? count : 512;
-        ssize_t r = pread(pagemap, entries, part * sizeof entries[0], at);
-        if (r != (ssize_t)(part * sizeof entries[0]))
-            return false;
-        for (size_t i = 0; i < part; i++) {
+    off_t start = (off_t)(address / page * sizeof entries[0]);
+    int r = 0;
+    for (size_t at = 0; r == 0 && at < count; at += sizeof entries / sizeof *entries) {
+        size_t part = count - at < 512 ? count - at : 512;
+        ssize_t got = pread(pagemap, entries, part * sizeof *entries,
+                            start + (off_t)(at * sizeof *entries));
+        if (got != (ssize_t)(part * sizeof *entries))
+            return got < 0 ? -errno : -EIO;
+        for (size_t i = 0; r == 0 && i < part; i++) {
             if (entries[i] & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED) && !(entries[i] & PAGEMAP_FILE))
-                return false;
+                r = found_add(found, at + i, 1);
         }
-        at += r;
-        count -= part;
     }
-    return true;
+    return r;
+}
+
+int os_maps_dirty(uintptr_t address, size_t size, size_t most, struct os_run **ret_runs,
+                  size_t *ret_count)
+{
+    struct found found = {.most = most};
+    int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+    if (pagemap < 0)
+        return -errno;
+    int r = dirty_by_scan(pagemap, address, size, &found);
+    if (r < 0 && r != -E2BIG && r != -ENOMEM) {
+        found.count = found.pages = 0;
+        r = dirty_by_pagemap(pagemap, address, size, &found);
+    }
+    close(pagemap);
+    if (r < 0) {
+        free(found.runs);
+        return r;
+    }
+    *ret_runs = found.runs;
+    *ret_count = found.count;
+    return 0;
 }
 
 bool os_maps_clean(uintptr_t address, size_t size)
 {
-    int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-    if (pagemap < 0)
-        return false;
-    struct scan_region found;
-    struct scan_arg scan = {.size = sizeof scan,
-                            .start = address,
-                            .end = address + size,
-                            .vec = (uint64_t)(uintptr_t)&found,
-                            .vec_len = 1,
-                            .max_pages = 1,
-                            .inverted = SCAN_FILE,
-                            .mask = SCAN_FILE,
-                            .any_of = SCAN_PRESENT | SCAN_SWAPPED,
-                            .return_mask = SCAN_PRESENT};
-    int r = ioctl(pagemap, SCAN_PAGES, &scan);
-    bool clean = r >= 0 ? r == 0 : clean_by_pagemap(pagemap, address, size);
-    close(pagemap);
-    return clean;
+    struct os_run *runs;
+    size_t count;
+    return os_maps_dirty(address, size, 0, &runs, &count) == 0; /* then there are none */
 }
 
 /* By way of an object: write() and read() check addresses as well. */

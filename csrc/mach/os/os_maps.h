@@ -31,6 +31,17 @@ bool os_maps_clean(uintptr_t address, size_t size);
  * cheaply. */
 bool os_maps_plain(uintptr_t address, size_t size);
 
+/* Pages of a range, counted from its start. */
+struct os_run {
+    uint32_t first, count;
+};
+
+/* Which pages of a private file mapping have been written since it was mapped: runs in order, none
+ * touching the next, malloc'ed; NULL when there are none. 0; -E2BIG: more than `most` pages, which is
+ * known as soon as they are found; or another -errno when the kernel does not tell. */
+int os_maps_dirty(uintptr_t address, size_t size, size_t most, struct os_run **ret_runs,
+                  size_t *ret_count);
+
 /* Copies memory that may not exist or not be accessible, at either end. 0, -EFAULT, or another -errno for want of
  * something; never a signal. */
 int os_maps_copy(void *to, uintptr_t from, size_t size);

@@ -106,6 +106,55 @@ int os_memfd_read(int fd, void *to, uint64_t size, uint64_t offset)
     return 0;
 }
 
+#define PLACES_MOST ((size_t)1024) /* in one call: IOV_MAX */
+
+/* Whole pages of the program's once more, which its threads may write to at the time (S76). */
+static ssize_t move_pages(int fd, bool write, const struct iovec *places, int count, off_t offset)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    return syscall(write ? SYS_pwritev : SYS_preadv, fd, places, (long)count, (long)offset, 0L);
+#else
+    return write ? pwritev(fd, places, count, offset) : preadv(fd, places, count, offset);
+#endif
+}
+
+static int move_all(int fd, bool write, struct iovec *places, size_t count, uint64_t offset)
+{
+    while (count > 0) {
+        size_t part = count < PLACES_MOST ? count : PLACES_MOST;
+        ssize_t r = move_pages(fd, write, places, (int)part, (off_t)offset);
+        if (r < 0 && errno == EINTR)
+            continue;
+        if (r <= 0)
+            return r < 0 ? -errno : -EIO;
+        offset += (uint64_t)r;
+        for (size_t left = (size_t)r; left > 0;) {
+            size_t taken = left < places->iov_len ? left : places->iov_len;
+            places->iov_base = (char *)places->iov_base + taken;
+            places->iov_len -= taken;
+            left -= taken;
+            if (places->iov_len == 0) {
+                places++;
+                count--;
+            }
+        }
+    }
+    return 0;
+}
+
+int os_memfd_gather(int fd, struct iovec *use_places, size_t count, uint64_t offset)
+{
+    uint64_t end = offset;
+    for (size_t i = 0; i < count; i++)
+        end += use_places[i].iov_len;
+    return too_large(end) ? -EFBIG : move_all(fd, true, use_places, count, offset);
+}
+
+int os_memfd_scatter(int fd, struct iovec *use_places, size_t count, uint64_t offset)
+{
+    return move_all(fd, false, use_places, count, offset);
+}
+
 int os_memfd_seal(int fd, int seals)
 {
     return fcntl(fd, F_ADD_SEALS, seals) < 0 ? -errno : 0;

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 /* Which object a descriptor is. Programs close descriptors that are not theirs, and get the same
  * numbers for files of their own: before a number kept for long is used or closed, it is asked. */
@@ -24,6 +25,10 @@ int os_memfd_reserve(int fd, uint64_t offset, uint64_t size);
 int os_memfd_write(int fd, const void *from, uint64_t size, uint64_t offset);
 /* Reads all of it, or fails. */
 int os_memfd_read(int fd, void *to, uint64_t size, uint64_t offset);
+/* The same of, and to, many places in memory, which lie in the object one after the other. The array
+ * is used up. -EFAULT when a place cannot be read, or written. */
+int os_memfd_gather(int fd, struct iovec *use_places, size_t count, uint64_t offset);
+int os_memfd_scatter(int fd, struct iovec *use_places, size_t count, uint64_t offset);
 /* A new object that holds just these bytes, sealed for ever; fd or -errno. */
 int os_memfd_sealed(const char *name, const void *bytes, uint64_t size);
 /* Adds seals. -EBUSY: a write seal while somebody has it mapped writable and shared. */

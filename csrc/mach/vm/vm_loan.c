@@ -21,8 +21,6 @@
 #endif
 
 #define LOAN_SEALS (F_SEAL_SHRINK | F_SEAL_GROW)
-#define KEPT_FD_MIN ((size_t)1 << 20) /* from here a copy at fork would cost more than a descriptor */
-#define KEPT_FDS 64u
 #define FEW 4u /* small messages that go in the ring, before a loan is made */
 
 uint32_t vm_loan_index(const struct vm_loan *loan)
@@ -71,14 +69,7 @@ static int map(struct vm_loan *loan)
 /* The descriptor is needed until the peer has it and the object is mapped here. */
 static void close_fd_if_done(struct vm_loan *loan)
 {
-    if (loan->fd < 0 || !loan->address || !loan->known)
-        return;
-    if (!loan->ledger->lends && loan->capacity >= KEPT_FD_MIN && !loan->keeps_fd &&
-        vm_pool.kept_fds < KEPT_FDS) {
-        loan->keeps_fd = true;
-        vm_pool.kept_fds++;
-    }
-    if (!loan->keeps_fd)
+    if (loan->address && loan->known)
         vm_pool_close_fd(loan);
 }
 
@@ -401,8 +392,7 @@ int vm_loan_place(struct vm_loan *take_loan, size_t used, uintptr_t *ret_address
     struct vm_loan *loan = take_loan;
     int r = map(loan);
     if (r == 0) {
-        if (loan->ledger)
-            close_fd_if_done(loan);
+        close_fd_if_done(loan);
         r = hold(loan, used);
     }
     if (r == 0)

@@ -154,8 +154,6 @@ void vm_pool_close_fd(struct vm_loan *loan)
     if (loan->fd >= 0 && os_memfd_is(loan->fd, &loan->id))
         close(loan->fd);
     loan->fd = -1;
-    vm_pool.kept_fds -= loan->keeps_fd;
-    loan->keeps_fd = false;
 }
 
 void vm_pool_unidle(struct vm_loan *loan)

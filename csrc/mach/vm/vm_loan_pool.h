@@ -26,7 +26,6 @@ struct vm_loan {
     uint32_t index;
     bool known;        /* lender: the peer has the descriptor; borrower: always */
     bool warm;         /* its pages are in this task's page table */
-    bool keeps_fd;     /* borrower: for a cheap copy at fork */
     uintptr_t address; /* 0: not mapped */
     size_t capacity;
     size_t used;    /* CARRIED with a home: bytes of the region that count */
@@ -52,7 +51,6 @@ struct vm_ledger {
 struct vm_pool {
     struct util_link all, by_age, ledgers;
     uint64_t idle_bytes, lent_bytes, borrowed_bytes, idle_max, lent_max;
-    unsigned kept_fds;
 };
 
 extern struct vm_pool vm_pool;

@@ -122,6 +122,7 @@ int vm_map_insert_loan(uintptr_t address, size_t size, size_t used, int borrow_f
 
 void vm_map_unlist(struct vm_region *region)
 {
+    vm_region_untell(region);
     regions.with_fd -= region->state != VM_REGION_LOAN;
     remove_at((size_t)(region - regions.list));
 }
@@ -154,6 +155,12 @@ void vm_map_forget(uintptr_t address, size_t size)
         vm_map_drop(region);
     }
     vm_range_clear(address, end);
+}
+
+void vm_map_retell(struct vm_task from, struct vm_task to)
+{
+    for (size_t i = 0; i < regions.used; i++)
+        vm_region_retell(&regions.list[i], from, to);
 }
 
 void vm_map_freeze_all(void)

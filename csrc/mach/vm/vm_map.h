@@ -39,6 +39,8 @@ int vm_map_steal(struct vm_region *region);
  * remains of those that only overlap it becomes private memory. What vm_range.h knows of it goes as
  * well. */
 void vm_map_forget(uintptr_t address, size_t size);
+/* What one task has seen, another has: it is that other. */
+void vm_map_retell(struct vm_task from, struct vm_task to);
 /* No region is shared memory any more, for fork. */
 void vm_map_freeze_all(void);
 

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -22,6 +23,7 @@
 #define PLACES_GAP ((uintptr_t)1 << 40)
 #endif
 #define PLACES_LEAST ((uintptr_t)1 << 44)
+#define TOLD_MOST ((size_t)64) /* then the first is forgotten: it is sent all once more */
 
 size_t vm_page_trunc(uintptr_t address)
 {
@@ -43,6 +45,47 @@ void vm_region_close(struct vm_region *region)
     if (vm_region_has_fd(region))
         close(region->fd);
     region->fd = -1;
+}
+
+bool vm_region_has_told(const struct vm_region *region, struct vm_task task)
+{
+    for (size_t i = 0; i < region->told_count; i++) {
+        if (vm_task_equal(region->told[i], task))
+            return true;
+    }
+    return false;
+}
+
+void vm_region_tell(struct vm_region *region, struct vm_task task)
+{
+    size_t count = region->told_count;
+    if (util_id_is_none(task.id) || vm_region_has_told(region, task))
+        return;
+    if (count == TOLD_MOST) {
+        memmove(region->told, region->told + 1, --count * sizeof *region->told);
+        region->told_count = count;
+    } else if ((count & (count - 1)) == 0) { /* full: it grows at powers of two */
+        struct vm_task *told = realloc(region->told, (count ? 2 * count : 1) * sizeof *told);
+        if (!told)
+            return;
+        region->told = told;
+    }
+    region->told[region->told_count++] = task;
+}
+
+void vm_region_retell(struct vm_region *region, struct vm_task from, struct vm_task to)
+{
+    for (size_t i = 0; i < region->told_count; i++) {
+        if (vm_task_equal(region->told[i], from))
+            region->told[i] = to;
+    }
+}
+
+void vm_region_untell(struct vm_region *region)
+{
+    free(region->told);
+    region->told = NULL;
+    region->told_count = 0;
 }
 
 /* Whether a mapping shows the object at the place where the region has it. */

@@ -22,14 +22,28 @@
 #define MACHOOL_VM_REGION_H
 
 #include "os/os_memfd.h"
+#include "util/util_id.h"
 
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* What an object must bear before it is anybody's snapshot. */
 #define VM_REGION_SEALS (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+
+/* A task that memory goes to or comes from, as ipc_peer.h tells one from another: the id is what the
+ * task says, the process what the kernel says. No id: nobody, or it is not known. */
+struct vm_task {
+    struct util_id id;
+    pid_t pid;
+};
+
+static inline bool vm_task_equal(struct vm_task a, struct vm_task b)
+{
+    return util_id_equal(a.id, b.id) && a.pid == b.pid;
+}
 
 enum vm_region_state { VM_REGION_SHARED, VM_REGION_FROZEN, VM_REGION_LOAN };
 
@@ -45,12 +59,21 @@ struct vm_region {
     bool reserved;
     bool given;           /* the program will not look at it again if its next send succeeds */
     struct vm_loan *loan; /* LOAN: not owned, of this region alone; else NULL */
+    struct vm_task *told; /* owned: tasks that the object has gone to, or has come from */
+    size_t told_count;
 };
 
 /* Whether the descriptor is still the region's. */
 bool vm_region_has_fd(const struct vm_region *region);
 /* Closes it, unless the number has become something else. */
 void vm_region_close(struct vm_region *region);
+/* Remembers that a task can see what the object holds, if it can. */
+void vm_region_tell(struct vm_region *region, struct vm_task task);
+bool vm_region_has_told(const struct vm_region *region, struct vm_task task);
+/* One task turned out to be another. */
+void vm_region_retell(struct vm_region *region, struct vm_task from, struct vm_task to);
+/* Forgets all of them. */
+void vm_region_untell(struct vm_region *region);
 /* Whether the whole range is one readable mapping of the object, in the way the state says. */
 bool vm_region_intact(const struct vm_region *region, int *ret_protection);
 /* Allocates what pages of the object are missing. 0, -ENOSPC or -ENOMEM. */

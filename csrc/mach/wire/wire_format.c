@@ -86,6 +86,9 @@ static bool descriptor_valid(const struct wire_descriptor *d, const uint8_t *at,
     case WIRE_DESCRIPTOR_OBJECT:
         *fds += 1;
         return d->size != 0;
+    case WIRE_DESCRIPTOR_DELTA:
+        *fds += 2;
+        return d->size != 0 && d->page_offset == 0;
     case WIRE_DESCRIPTOR_LOAN:
     case WIRE_DESCRIPTOR_LOAN_NEW:
     case WIRE_DESCRIPTOR_LOAN_BACK:
@@ -128,6 +131,26 @@ int wire_message_read(const void *buffer, size_t size, struct wire_message_view 
     if (ool > left || fds != view.head.fds || util_id_is_none(view.head.destination))
         return -EBADMSG;
     *ret_view = view;
+    return 0;
+}
+
+int wire_delta_check(const struct wire_delta *delta, uint32_t pages)
+{
+    return delta->extents == 0 || delta->extents > delta->pages || delta->pages > pages ? -EBADMSG
+                                                                                        : 0;
+}
+
+int wire_extents_check(const struct wire_extent *extents, uint32_t count, uint32_t pages,
+                       uint32_t *pages_before, uint32_t *pages_left)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t first = extents[i].first, length = extents[i].count;
+        if (length == 0 || first < *pages_before || first > pages || length > pages - first ||
+            length > *pages_left)
+            return -EBADMSG;
+        *pages_before = first + length;
+        *pages_left -= length;
+    }
     return 0;
 }
 

@@ -92,8 +92,9 @@ enum wire_descriptor_how {
     WIRE_DESCRIPTOR_EMPTY,
     WIRE_DESCRIPTOR_BYTES,
     WIRE_DESCRIPTOR_OBJECT,
-    WIRE_DESCRIPTOR_LOAN,     /* `loan` is the number of what the receiver has returned */
-    WIRE_DESCRIPTOR_LOAN_NEW, /* the next descriptor, `loan` from now on */
+    WIRE_DESCRIPTOR_DELTA,     /* two objects: one whole, and pages that go over it (struct wire_delta) */
+    WIRE_DESCRIPTOR_LOAN,      /* `loan` is the number of what the receiver has returned */
+    WIRE_DESCRIPTOR_LOAN_NEW,  /* the next descriptor, `loan` from now on */
     WIRE_DESCRIPTOR_LOAN_BACK, /* `loan` is the number of what the receiver has lent */
 };
 
@@ -102,7 +103,7 @@ struct wire_descriptor {
     uint8_t how;             /* enum wire_descriptor_how */
     uint8_t type;            /* mach_msg_descriptor_type_t */
     uint8_t copy;            /* as sent: echoed to the receiver (S46) */
-    uint8_t delivers;        /* PORTS: what they are on arrival */
+    uint8_t delivers;        /* PORTS: what they are on arrival; memory: its enum vm_copy_how */
     uint32_t size;           /* bytes of out-of-line memory, or rights */
     uint32_t page_offset;    /* where its first byte lies in its page (S43, S44) */
     uint32_t guard_flags;    /* of a guarded port, with its guard */
@@ -174,6 +175,17 @@ struct wire_moved {
     uint32_t count;      /* struct util_id that follow: the ports' and send-once rights' ids */
 };
 
+/* An object of pages that differ from another object's: this, the extents, zeros up to a page, then
+ * the pages, those of one extent after those of another. */
+struct wire_delta {
+    uint32_t extents; /* struct wire_extent that follow: ascending, never overlapping */
+    uint32_t pages;   /* of all of them */
+};
+
+struct wire_extent {
+    uint32_t first, count; /* pages of the other object */
+};
+
 /* A message split into its parts; pointers lead into the checked buffer. */
 struct wire_message_view {
     struct wire_message head;
@@ -198,6 +210,13 @@ int wire_packet_read(const uint8_t **at, const uint8_t *end, struct wire_packet 
                      struct wire_message_view *ret_view);
 int wire_moved_read(const void *buffer, size_t size, struct wire_moved *ret_moved,
                     const struct util_id **ret_ids);
+
+/* Checks the head of a delta for an object of so many pages. 0 or -EBADMSG. */
+int wire_delta_check(const struct wire_delta *delta, uint32_t pages);
+/* Checks extents, some at a time: `*pages_before` is where the last ones ended, and `*pages_left` what
+ * the head says that is still to come; both move on. Once all have been read, none must be left. */
+int wire_extents_check(const struct wire_extent *extents, uint32_t count, uint32_t pages,
+                       uint32_t *pages_before, uint32_t *pages_left);
 
 int wire_count_read(const void *buffer, size_t size, struct wire_count *ret_count);
 int wire_spill_read(const void *buffer, size_t size, struct wire_spill *ret_spill);

@@ -14,4 +14,8 @@ void inject_arm(unsigned nth);
 /* No more failures. The name of the call that failed, or NULL if it never came to that. */
 const char *inject_disarm(void);
 
+/* Called with each object that is about to be sealed, by whatever thread; true: it is not sealed, and
+ * the caller believes it is. NULL: no more. For tasks that lie. */
+void inject_before_seals(bool (*hook)(int fd));
+
 #endif

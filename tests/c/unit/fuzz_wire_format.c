@@ -31,6 +31,36 @@ static void walk(const struct wire_message_view *view)
     (void)keep;
 }
 
+/* Extents that are accepted lie where they should, one behind the other. */
+static void read_delta(const uint8_t *data, size_t size)
+{
+    struct wire_delta head;
+    struct wire_extent extents[64];
+    const uint32_t pages = 1000;
+    if (size < sizeof head)
+        return;
+    memcpy(&head, data, sizeof head);
+    if (wire_delta_check(&head, pages) < 0)
+        return;
+    CHECK(head.extents > 0 && head.extents <= head.pages && head.pages <= pages);
+    uint32_t count = (uint32_t)((size - sizeof head) / sizeof *extents), before = 0, sum = 0,
+             end = 0;
+    uint32_t left = head.pages;
+    count = count < head.extents ? count : head.extents;
+    count = count < 64 ? count : 64;
+    memcpy(extents, data + sizeof head, count * sizeof *extents);
+    if (wire_extents_check(extents, count / 2, pages, &before, &left) < 0 ||
+        wire_extents_check(extents + count / 2, count - count / 2, pages, &before, &left) < 0)
+        return;
+    for (uint32_t i = 0; i < count; i++) {
+        CHECK(extents[i].first >= end && extents[i].count > 0);
+        end = extents[i].first + extents[i].count;
+        sum += extents[i].count;
+        CHECK(end <= pages && sum <= head.pages);
+    }
+    CHECK(before == end && left == head.pages - sum);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     void *copy = aligned_alloc(8, (size + 8) & ~(size_t)7); /* exact, so that over-reads show */
@@ -50,6 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         CHECK(strlen(door.name) > 0 && strlen(door.name) < sizeof door.name);
         CHECK(door.uid_count == 0 || uids[door.uid_count - 1] <= UINT32_MAX);
     }
+    read_delta(copy, size);
     if (size >= sizeof(struct wire_datagram) || size == WIRE_DATAGRAM_SHORT) {
         struct wire_datagram datagram;
         memset(&datagram, 0xff, sizeof datagram);
@@ -62,22 +93,39 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 }
 
 #ifndef LIBFUZZER
-/* A message that the decoder accepts, to start from: four descriptors and some bytes. */
+/* A message that the decoder accepts, to start from: five descriptors and some bytes. */
 static size_t honest(uint8_t *buffer)
 {
     struct wire_message head = {
-        .destination = {{1, 2}}, .descriptors = 4, .inline_size = 40, .fds = 1};
-    struct wire_descriptor d[4] = {{.how = WIRE_DESCRIPTOR_BYTES, .type = 1, .size = 100},
+        .destination = {{1, 2}}, .descriptors = 5, .inline_size = 40, .fds = 3};
+    struct wire_descriptor d[5] = {{.how = WIRE_DESCRIPTOR_BYTES, .type = 1, .size = 100},
                                    {.how = WIRE_DESCRIPTOR_OBJECT, .type = 1, .size = 5000},
+                                   {.how = WIRE_DESCRIPTOR_DELTA, .type = 1, .size = 5000},
                                    {.how = WIRE_DESCRIPTOR_EMPTY, .type = 3},
                                    {.how = WIRE_DESCRIPTOR_PORTS, .type = 2, .size = 2}};
     size_t rights = 2 * sizeof(struct wire_right);
-    size_t size = wire_message_size(4, 40, wire_padded(100) + rights);
+    size_t size = wire_message_size(5, 40, wire_padded(100) + rights);
     memset(buffer, 7, size - rights);
     memset(buffer + size - rights, 0, rights);
     memcpy(buffer, &head, sizeof head);
     memcpy(buffer + sizeof head, d, sizeof d);
     return size;
+}
+
+/* A delta that is accepted, cut and bent. */
+static void deltas(unsigned *seed, unsigned long rounds)
+{
+    for (unsigned long round = 0; round < rounds; round++) {
+        struct {
+            struct wire_delta head;
+            struct wire_extent extents[6];
+        } delta = {{6, 100}, {{0, 1}, {1, 9}, {20, 50}, {100, 10}, {900, 20}, {990, 10}}};
+        for (unsigned i = next_random(seed) % 3; i > 0; i--)
+            ((uint32_t *)&delta)[next_random(seed) % 14] = next_random(seed) % 3
+                                                               ? next_random(seed) % 1100
+                                                               : UINT32_MAX - next_random(seed) % 9;
+        LLVMFuzzerTestOneInput((uint8_t *)&delta, sizeof delta - next_random(seed) % 2 * 8);
+    }
 }
 
 int main(int argc, char **argv)
@@ -100,6 +148,7 @@ int main(int argc, char **argv)
             buffer[next_random(&seed) % sizeof buffer] = (uint8_t)next_random(&seed);
         LLVMFuzzerTestOneInput(buffer, size);
     }
+    deltas(&seed, rounds / 10);
     return 0;
 }
 #endif

@@ -78,7 +78,7 @@ static void no_room(void)
     kern_return_t kr = vm_allocate(mach_task_self_, &at, 64 * KiB, VM_FLAGS_ANYWHERE);
     char *large = region_new(SIZE);
     struct vm_copy copy;
-    mach_msg_return_t sent = vm_copyin((vm_address_t)large, SIZE, 1, false, NULL, &copy);
+    mach_msg_return_t sent = vm_copyin((vm_address_t)large, SIZE, 1, false, &copy);
     CHECK(setrlimit(RLIMIT_DATA, &before) == 0);
     CHECK(kr == KERN_NO_SPACE);
     CHECK(sent == MACH_MSG_SUCCESS); /* copied, as it could not be frozen */

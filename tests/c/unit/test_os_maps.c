@@ -124,6 +124,55 @@ static void clean_and_dirty(void)
     close(fd);
 }
 
+static bool same_runs(const struct os_run *runs, size_t count, const struct os_run *expected,
+                      size_t expected_count)
+{
+    return count == expected_count && memcmp(runs, expected, count * sizeof *runs) == 0;
+}
+
+/* Runs, in order, with any number of them and by both ways; as many pages as were allowed for. */
+static void runs_of_dirty_pages(void)
+{
+    const size_t pages = 3000, scattered = 1000;
+    struct os_run expected[1003], *runs;
+    size_t count, written = 0, n = 0;
+    int fd = os_memfd_new("test");
+    CHECK(os_memfd_resize(fd, pages * PAGE) == 0);
+    char *at = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+    CHECK(at != MAP_FAILED && all(at, pages * PAGE, 0)); /* all present */
+    CHECK(os_maps_dirty((uintptr_t)at, pages * PAGE, 0, &runs, &count) == 0);
+    CHECK(count == 0 && runs == NULL);
+    expected[n++] = (struct os_run){0, 1};
+    for (size_t i = 0; i < scattered; i++)
+        expected[n++] = (struct os_run){(uint32_t)(10 + 2 * i), 1};
+    expected[n++] = (struct os_run){2500, 10};
+    expected[n++] = (struct os_run){(uint32_t)pages - 3, 3};
+    for (size_t i = 0; i < n; i++) {
+        memset(at + expected[i].first * PAGE, 0, expected[i].count * PAGE);
+        written += expected[i].count;
+    }
+    for (int way = 0; way < 2; way++) {
+        old_kernel = way;
+        CHECK(os_maps_dirty((uintptr_t)at, pages * PAGE, pages, &runs, &count) == 0);
+        CHECK(same_runs(runs, count, expected, n));
+        free(runs);
+        CHECK(os_maps_dirty((uintptr_t)at, pages * PAGE, written, &runs, &count) == 0);
+        CHECK(same_runs(runs, count, expected, n));
+        free(runs);
+        CHECK(os_maps_dirty((uintptr_t)at, pages * PAGE, written - 1, &runs, &count) == -E2BIG);
+        CHECK(os_maps_dirty((uintptr_t)at, pages * PAGE, 0, &runs, &count) == -E2BIG);
+        CHECK(os_maps_dirty((uintptr_t)at + 11 * PAGE, 3 * PAGE, 2, &runs, &count) == 0);
+        CHECK(count == 1 && runs[0].first == 1 && runs[0].count == 1);
+        free(runs);
+    }
+    old_kernel = false;
+    no_pagemap = true;
+    CHECK(os_maps_dirty((uintptr_t)at, pages * PAGE, pages, &runs, &count) == -EACCES);
+    no_pagemap = false;
+    munmap(at, pages * PAGE);
+    close(fd);
+}
+
 static void copying(void)
 {
     const size_t size = 3 * PAGE;
@@ -160,6 +209,7 @@ int main(void)
     unsigned fds = count_fds();
     attributes();
     clean_and_dirty();
+    runs_of_dirty_pages();
     copying();
     CHECK(count_fds() == fds);
     return 0;

@@ -39,7 +39,7 @@ int fcntl(int fd, int command, ...)
 static mach_msg_return_t refused(const void *from, size_t size)
 {
     struct vm_copy copy;
-    mach_msg_return_t result = vm_copyin((vm_address_t)from, size, 1, false, NULL, &copy);
+    mach_msg_return_t result = vm_copyin((vm_address_t)from, size, 1, false, &copy);
     CHECK(copy.kind == VM_COPY_NONE);
     return result;
 }
@@ -117,7 +117,7 @@ static void bad_memory(void)
         CHECK(mprotect(middle, PAGE, PROT_NONE) == 0);
         CHECK(refused(at, size) == MACH_SEND_INVALID_MEMORY);
         CHECK(munmap(middle, PAGE) == 0);
-        CHECK(vm_copyin((vm_address_t)at, size, 1, true, NULL, &copy) == MACH_SEND_INVALID_MEMORY);
+        CHECK(vm_copyin((vm_address_t)at, size, 1, true, &copy) == MACH_SEND_INVALID_MEMORY);
         CHECK(is_mapped(at) && is_mapped(at + size - 1));
         munmap(at, size);
         CHECK(refused(at, size) == MACH_SEND_INVALID_MEMORY);
@@ -213,7 +213,7 @@ static void moves(void)
     memset(at, 5, SIZE);
     struct vm_copy moved_away = send_memory(at, SIZE, 1, true);
     CHECK(!is_mapped(at) && !is_mapped(at + SIZE - 1));
-    CHECK(vm_copyin((vm_address_t)at, SIZE, 1, true, NULL, &copy) == MACH_SEND_INVALID_MEMORY);
+    CHECK(vm_copyin((vm_address_t)at, SIZE, 1, true, &copy) == MACH_SEND_INVALID_MEMORY);
     vm_address_t again = (vm_address_t)at;
     CHECK(vm_allocate(mach_task_self_, &again, SIZE, VM_FLAGS_FIXED) == KERN_SUCCESS);
     char *got = receive_memory(&moved_away);
@@ -270,7 +270,7 @@ static void shortage(void)
     memset(at, 1, SIZE / 2);
     for (int move = 0; move < 2; move++) {
         fallocates_fail = 1;
-        CHECK(vm_copyin((vm_address_t)at, SIZE, 1, move, NULL, &copy) == MACH_MSG_VM_KERNEL);
+        CHECK(vm_copyin((vm_address_t)at, SIZE, 1, move, &copy) == MACH_MSG_VM_KERNEL);
         CHECK(copy.kind == VM_COPY_NONE && fallocates_fail == 0);
         CHECK(all(at, SIZE / 2, 1) && all(at + SIZE / 2, SIZE / 2, 0));
     }

@@ -157,6 +157,29 @@ static void seal_refused(void)
     region_free(at, SIZE);
 }
 
+/* Whether MADV_HUGEPAGE has been said of the mapping that starts there, or cannot be. */
+static bool is_for_huge_pages(const char *at)
+{
+    char line[512], start[32];
+    bool inside = false, advised = false;
+    if (access("/sys/kernel/mm/transparent_hugepage", F_OK) < 0)
+        return true;
+    FILE *smaps = fopen("/proc/self/smaps", "r");
+    CHECK(smaps);
+    snprintf(start, sizeof start, "%lx-", (unsigned long)at);
+    while (fgets(line, sizeof line, smaps)) {
+        if (strncmp(line, start, strlen(start)) == 0)
+            inside = true;
+        else if (inside && strncmp(line, "VmFlags:", 8) == 0) {
+            advised = strstr(line, " hg") != NULL;
+            break;
+        }
+    }
+    fclose(smaps);
+    return advised;
+}
+
+/* Regions of the program's and received ones from 2 MiB: large pages may back them. */
 static void aligned(void)
 {
     unsigned maps = count_maps();
@@ -164,6 +187,11 @@ static void aligned(void)
         char *at = region_new(size);
         CHECK((uintptr_t)at % (2 * MiB) == 0);
         CHECK(count_maps() <= maps + 1);
+        CHECK(is_for_huge_pages(at));
+        struct vm_copy copy = send_memory(at, size, 1, false);
+        char *got = receive_memory(&copy);
+        CHECK((uintptr_t)got % (2 * MiB) == 0 && is_for_huge_pages(got));
+        region_free(got, size);
         region_free(at, size);
     }
     CHECK(count_maps() == maps);

@@ -101,7 +101,7 @@ static inline unsigned count_regions(void)
 static inline struct vm_copy send_memory(const void *from, size_t size, int option, bool deallocate)
 {
     struct vm_copy copy;
-    CHECK(vm_copyin((vm_address_t)from, size, option, deallocate, NULL, &copy) == MACH_MSG_SUCCESS);
+    CHECK(vm_copyin((vm_address_t)from, size, option, deallocate, &copy) == MACH_MSG_SUCCESS);
     return copy;
 }
 
