@@ -239,7 +239,7 @@ PEER(resend_echo)
     kit_pair_leave(&pair);
 }
 
-/* The same memory to and fro between two tasks, each writing to what it got from the other. */
+/* The same memory there and back between two tasks, each writing to what it got from the other. */
 TEST(S70_to_and_fro_between_two_tasks)
 {
     struct kit_pair pair;
