@@ -13,9 +13,12 @@
  * Passes are numbered. A whole pass reads every ring, every readable socket and the accept
  * queues; ipc_grant's judgement needs one.
  *
- * Spinning: before it sleeps, a leader polls hot rings for at most ENGINE_SPIN nanoseconds, only
- * if there was traffic since it last slept, only with more than one processor, and only while the
- * peer's last processor is another one.
+ * Spinning: before it sleeps, a leader polls hot rings, for at most ENGINE_SPIN nanoseconds and
+ * only while the peer's last processor is another one. A spin that found nothing halves the next
+ * one, down to none; one that did, or a sleep that was so short that spinning would have done,
+ * restores it: so a task that is called now and then goes to sleep at once. A peer on this
+ * very processor cannot answer while this task spins: it is yielded to, until a yield finds
+ * nobody, or somebody else who keeps the processor.
  *
  * Locks: the task lock, dropped while sleeping or spinning. */
 #ifndef MACHOOL_IPC_ENGINE_H
@@ -53,7 +56,9 @@ struct ipc_engine {
     bool starved;       /* some channel or listener is short of descriptors */
     unsigned polls;     /* passes since epoll was last looked at */
     int64_t looked;     /* when that was */
-    bool traffic;       /* something was read since the last sleep */
+    int64_t budget;     /* ns that the leader may spin before it sleeps */
+    int64_t crowded;    /* until when other processes' work forbids to yield to a peer */
+    int64_t crowding;   /* how long that was the last time */
     unsigned depth;     /* entries being read just now, one within another */
     uint64_t sweep;     /* number of the last reading of all rings */
     uint64_t idle_pass; /* the last whole pass that found nothing in any ring */

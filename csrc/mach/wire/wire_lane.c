@@ -347,6 +347,9 @@ bool lane_room_wanted(struct lane_in *in)
 
 void lane_tell_cpu(struct lane_out *out, uint32_t cpu)
 {
+    if (out->cpu == cpu + 1)
+        return; /* the reader polls that line: each store would take it away */
+    out->cpu = cpu + 1;
     atomic_store_explicit(&out->shared->cpu, cpu + 1, memory_order_relaxed);
 }
 

@@ -55,6 +55,7 @@ struct lane_out { /* producer's side of one direction */
     uint64_t tail;                     /* of that segment: published, plus what is reserved */
     uint64_t populated[LANE_SEGMENTS]; /* bytes known to have pages */
     unsigned stale; /* bit i: segment i was left and its pages not given back yet */
+    uint32_t cpu;   /* last told to the reader, plus 1 */
 };
 
 struct lane_in { /* reader's side of one direction */
