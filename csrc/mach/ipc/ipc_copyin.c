@@ -334,11 +334,12 @@ mach_msg_return_t ipc_kmsg_copyin(const mach_msg_header_t *header, mach_msg_size
     ipc_task_lock();
     ipc_mqueue_check(header->msgh_remote_port);
     mr = copyin_header(header, kmsg);
-    ipc_task_unlock();
-    if (mr == MACH_MSG_SUCCESS && count)
+    if (mr == MACH_MSG_SUCCESS && count) {
+        ipc_task_unlock();
         mr = copyin_body(header, kmsg);
-    if (mr != MACH_MSG_SUCCESS) {
         ipc_task_lock();
+    }
+    if (mr != MACH_MSG_SUCCESS) {
         ipc_kmsg_clean(kmsg);
         ipc_task_unlock();
         return mr;
