@@ -25,6 +25,22 @@ static void remove_at(struct ipc_grants *grants, struct ipc_grant *grant)
     *grant = grants->list[--grants->used];
 }
 
+static int grow(struct ipc_grants *grants)
+{
+    uint32_t size = grants->size ? grants->size * 2 : 2;
+    struct ipc_grant *list = realloc(grants->list, size * sizeof *list);
+    if (!list)
+        return -ENOMEM;
+    grants->list = list;
+    grants->size = size;
+    return 0;
+}
+
+int ipc_grants_make_room(struct ipc_grants *grants, const struct ipc_peer *peer)
+{
+    return grants->used < grants->size || find(grants, peer) ? 0 : grow(grants);
+}
+
 int ipc_grants_add(struct ipc_grants *grants, struct ipc_peer *peer, int64_t by)
 {
     struct ipc_grant *grant = find(grants, peer);
@@ -38,14 +54,8 @@ int ipc_grants_add(struct ipc_grants *grants, struct ipc_peer *peer, int64_t by)
     }
     if (by == 0)
         return 0;
-    if (grants->used == grants->size) {
-        uint32_t size = grants->size ? grants->size * 2 : 2;
-        struct ipc_grant *list = realloc(grants->list, size * sizeof *list);
-        if (!list)
-            return -ENOMEM;
-        grants->list = list;
-        grants->size = size;
-    }
+    if (grants->used == grants->size && grow(grants) < 0)
+        return -ENOMEM;
     grants->list[grants->used++] = (struct ipc_grant){.peer = peer, .count = by};
     peer->listed++;
     return 0;

@@ -35,6 +35,8 @@ struct ipc_grants {
 
 /* Adds to the count of one peer. 0 or -ENOMEM (only when a new peer is to be listed). */
 int ipc_grants_add(struct ipc_grants *grants, struct ipc_peer *peer, int64_t by);
+/* Makes sure that one more can be counted for that peer. 0 or -ENOMEM. */
+int ipc_grants_make_room(struct ipc_grants *grants, const struct ipc_peer *peer);
 /* What is counted for that peer; 0 if nothing. */
 int64_t ipc_grants_of(const struct ipc_grants *grants, const struct ipc_peer *peer);
 /* Takes a peer's count out and returns it. */
