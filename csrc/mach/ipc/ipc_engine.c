@@ -82,8 +82,8 @@ static bool drain(struct wire_channel *channel, unsigned limit)
         count++;
     }
     if (count)
-        channel->heard = os_clock_now();
-    if (count && !channel->closed && lane_room_wanted(&channel->lane.in))
+        channel->heard = engine()->now;
+    if (count && !channel->closed && lane_room_wanted_now(&channel->lane.in))
         wire_channel_ring(channel);
     return count > 0;
 }
@@ -182,6 +182,16 @@ static bool read_ring(struct wire_channel *channel, unsigned limit)
     return any;
 }
 
+int64_t ipc_engine_time(void)
+{
+    return engine()->now;
+}
+
+int64_t ipc_engine_clock(void)
+{
+    return engine()->now = os_clock_now();
+}
+
 void ipc_engine_heat(struct wire_channel *channel)
 {
     heat(channel);
@@ -268,7 +278,8 @@ static bool look(void)
         any |= count > 0;
     } while (count == ENGINE_EVENTS);
     engine()->polls = 0;
-    engine()->looked = os_clock_now();
+    engine()->yielded = false;
+    engine()->looked = engine()->now = os_clock_now();
     return any;
 }
 
@@ -327,24 +338,99 @@ static bool puzzled(void)
     return false;
 }
 
+/* The channels that a pass reads, referenced: all, while there are few, otherwise the hot ones. What
+ * comes in a ring that is not hot was published before its sender told anybody of it, and so before
+ * what a hot ring holds in consequence. */
+static unsigned polled_channels(struct wire_channel *ret_channels[ENGINE_HOT])
+{
+    unsigned count = 0;
+    UTIL_LIST_EACH(at, after, &ipc_task.channels)
+    {
+        if (count == ENGINE_HOT)
+            return hot_channels(ret_channels);
+        ret_channels[count++] = UTIL_CONTAINER(at, struct wire_channel, in_task);
+    }
+    for (unsigned i = 0; i < count; i++)
+        wire_channel_ref(ret_channels[i]);
+    return count;
+}
+
+/* Which of them has the oldest entry; `count` if none has any. Looked at until the same comes out
+ * twice: what was published before that entry has then been seen. */
+static unsigned oldest(struct wire_channel *const *channels, unsigned count)
+{
+    unsigned found = count, before;
+    do {
+        before = found;
+        found = count;
+        for (unsigned i = 0; i < count; i++) {
+            struct lane_in *in = &channels[i]->lane.in;
+            if (channels[i]->closed || channels[i]->starved || !lane_peek_stamp(in))
+                continue;
+            if (found == count || in->stamp < channels[found]->lane.in.stamp)
+                found = i;
+        }
+    } while (found != before && count > 1);
+    return found;
+}
+
+/* Reads the rings that are polled, by the age of their entries, of each as many as may be read in one
+ * pass: a forged stamp gains no more than that. True if there was anything. */
+static bool read_polled(void)
+{
+    struct wire_channel *channels[ENGINE_HOT];
+    unsigned taken[ENGINE_HOT] = {0}, count = polled_channels(channels), left = count;
+    bool any = false;
+    while (left) {
+        unsigned at = oldest(channels, left);
+        if (at == left)
+            break;
+        unsigned share = left > 1 ? 1 : ENGINE_BATCH - taken[at];
+        bool read = read_ring(channels[at], share);
+        any |= read;
+        taken[at] += share;
+        if (read && taken[at] < ENGINE_BATCH)
+            continue;
+        struct wire_channel *done = channels[at]; /* or its entry has to wait for others */
+        left--;
+        channels[at] = channels[left];
+        taken[at] = taken[left];
+        channels[left] = done;
+    }
+    for (unsigned i = 0; i < count; i++)
+        wire_channel_unref(channels[i]);
+    return any;
+}
+
+/* Whether there are rings that are not polled. */
+static bool many_channels(void)
+{
+    unsigned count = 0;
+    UTIL_LIST_EACH(at, after, &ipc_task.channels)
+    {
+        if (count++ == ENGINE_HOT)
+            return true;
+    }
+    return false;
+}
+
 /* One pass. Whole: everything there is; otherwise hot rings, and epoll now and then. */
 bool ipc_engine_pass(bool whole, bool must_look)
 {
     struct ipc_engine *e = engine();
     bool any = false;
     e->pass++;
+    if (must_look || !e->now_is_new)
+        e->now = os_clock_now();
+    e->now_is_new = false;
     whole |= e->behind;
     e->behind = false;
     if (e->starved)
         retry_starved();
-    struct wire_channel *hot[ENGINE_HOT];
-    unsigned count = hot_channels(hot);
-    for (unsigned i = 0; i < count; i++) {
-        any |= read_ring(hot[i], ENGINE_BATCH);
-        wire_channel_unref(hot[i]);
-    }
-    if (whole || must_look || ++e->polls >= ENGINE_LOOK_PASSES ||
-        os_clock_now() - e->looked > ENGINE_LOOK)
+    if (e->yielded && many_channels())
+        any |= look();
+    any |= read_polled();
+    if (whole || must_look || ++e->polls >= ENGINE_LOOK_PASSES || e->now - e->looked > ENGINE_LOOK)
         any |= look();
     ipc_request_look();
     if (!whole)

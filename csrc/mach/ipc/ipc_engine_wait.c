@@ -83,7 +83,8 @@ static bool yield_to_peer(void)
     ipc_task_unlock();
     sched_yield();
     ipc_task_lock();
-    int64_t now = os_clock_now(), took = now - from;
+    int64_t now = e->now = os_clock_now(), took = now - from;
+    e->yielded = true;
     if (took < ENGINE_CROWDED)
         return took > ENGINE_ALONE;
     e->crowding = e->crowding ? e->crowding * 2 : ENGINE_CROWDED_FIRST;
@@ -99,7 +100,7 @@ static bool spin(const struct ipc_waiter *self)
 {
     struct ipc_engine *e = engine();
     uint32_t cpu = (uint32_t)sched_getcpu();
-    int64_t until = 0;
+    int64_t until = e->now + e->budget;
     bool elsewhere, found = false;
     if (!e->budget || !e->hot_count)
         return false;
@@ -107,15 +108,15 @@ static bool spin(const struct ipc_waiter *self)
         found = any_ready(cpu, &elsewhere) || self->ready;
         if (found || !(elsewhere ? e->many_cpus : yield_to_peer()))
             break;
-        if (turn % ENGINE_SPIN_TURNS == 0) {
-            int64_t now = os_clock_now();
-            until = until ? until : now + e->budget;
-            if (now >= until)
+        if (turn % ENGINE_SPIN_TURNS == ENGINE_SPIN_TURNS - 1) {
+            e->now = os_clock_now();
+            if (e->now >= until)
                 break;
         }
         os_clock_relax();
         ipc_task_yield();
     }
+    e->now_is_new = true;
     e->budget = found ? ENGINE_SPIN : e->budget / 2 < ENGINE_SPIN_LEAST ? 0 : e->budget / 2;
     return found;
 }
@@ -137,7 +138,7 @@ static int sleep_in_epoll(int64_t deadline)
         (void)poll(NULL, 0, left < 0 || left > ENGINE_STARVED_MS ? ENGINE_STARVED_MS : left);
     ipc_task_lock();
     e->asleep = false;
-    e->looked = os_clock_now();
+    e->looked = e->now = os_clock_now();
     if (count > 0 && e->looked - from < ENGINE_SPIN_WORTH)
         e->budget = ENGINE_SPIN;
     if (count > 0) {

@@ -1,8 +1,6 @@
 /* See wire_channel.h. */
 #include "wire/wire_channel.h"
 
-#include "os/os_clock.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,6 +57,7 @@ void wire_channel_unref(struct wire_channel *channel)
     if (!channel || --channel->refs > 0)
         return;
     free(channel->slots.sent);
+    free(channel->slots.returned);
     free(channel->slots.taken);
     free(channel->held.count);
     free(channel);
@@ -107,6 +106,8 @@ void wire_channel_ring(struct wire_channel *channel)
 
 void wire_channel_commit(struct wire_channel *channel, enum wire_kind kind, size_t payload)
 {
+    channel->lane.out.stamp = (uint64_t)(kind == WIRE_MESSAGE ? ipc_engine_time()
+                                                              : ipc_engine_clock());
     channel->published++;
     channel->said_bye = kind == WIRE_BYE;
     channel->frozen = kind == WIRE_BYE_OK || (channel->frozen && kind == WIRE_MOVED);
@@ -318,7 +319,7 @@ bool wire_channel_gone(struct wire_channel *channel)
     size_t size;
     if (channel->closed || channel->ended || channel->broken)
         return true;
-    if (os_clock_now() - channel->heard < JUST_NOW)
+    if (ipc_engine_clock() - channel->heard < JUST_NOW)
         return false; /* what it says in those microseconds is what Mach would say: S37 */
     return os_peek(channel->fd, &byte, sizeof byte, &size) == 0;
 }
@@ -346,14 +347,17 @@ int wire_channel_slot_take(struct wire_channel *channel, uint32_t *ret_slot)
         uint32_t *sent = realloc(slots->sent, size * sizeof *sent);
         if (sent)
             slots->sent = sent;
+        uint32_t *returned = realloc(slots->returned, size * sizeof *returned);
+        if (returned)
+            slots->returned = returned;
         bool *taken = realloc(slots->taken, size * sizeof *taken);
         if (taken)
             slots->taken = taken;
-        if (!sent || !taken)
+        if (!sent || !returned || !taken)
             return -ENOMEM;
         slots->size = size;
     }
-    slots->sent[slot] = lane_credit_returned(&channel->lane.out, slot);
+    slots->sent[slot] = slots->returned[slot] = lane_credit_returned(&channel->lane.out, slot);
     slots->taken[slot] = true;
     slots->used++;
     *ret_slot = slot;
@@ -373,6 +377,16 @@ uint32_t wire_channel_slot_in_flight(const struct wire_channel *channel, uint32_
     /* A reader that returns more than it got only cheats itself of its own limit. */
     uint32_t flight = channel->slots.sent[slot] - lane_credit_returned(&channel->lane.out, slot);
     return flight > UINT32_MAX / 2 ? 0 : flight;
+}
+
+bool wire_channel_slot_has_room(struct wire_channel *channel, uint32_t slot, uint32_t limit)
+{
+    struct wire_slots *slots = &channel->slots;
+    if (slots->sent[slot] - slots->returned[slot] < limit)
+        return true;
+    uint32_t flight = wire_channel_slot_in_flight(channel, slot);
+    slots->returned[slot] = slots->sent[slot] - flight;
+    return flight < limit;
 }
 
 int wire_channel_may_hold(struct wire_channel *channel, uint32_t slot, uint32_t most)
@@ -404,7 +418,6 @@ void wire_channel_release(struct wire_channel *channel, uint32_t slot)
     channel->held.count[slot]--;
     if (channel->closed)
         return;
-    lane_credit_return(&channel->lane.in, slot);
-    if (lane_room_wanted(&channel->lane.in))
+    if (lane_credit_return(&channel->lane.in, slot))
         wire_channel_ring(channel);
 }

@@ -24,8 +24,9 @@
 
 struct ipc_peer;
 
-struct wire_slots { /* the sender's side of queue limits: one slot for each port it sends to */
-    uint32_t *sent; /* messages that took the slot */
+struct wire_slots {     /* the sender's side of queue limits: one slot for each port it sends to */
+    uint32_t *sent;     /* messages that took the slot */
+    uint32_t *returned; /* of them, as last looked at */
     bool *taken;
     uint32_t used, size;
 };
@@ -114,6 +115,8 @@ int wire_channel_slot_take(struct wire_channel *channel, uint32_t *ret_slot);
 void wire_channel_slot_give(struct wire_channel *channel, uint32_t slot);
 /* Messages that took the slot and have not left their port. */
 uint32_t wire_channel_slot_in_flight(const struct wire_channel *channel, uint32_t slot);
+/* Whether that is below the limit; the reader's count is looked at only if it may not be. */
+bool wire_channel_slot_has_room(struct wire_channel *channel, uint32_t slot, uint32_t limit);
 
 /* Whether a message that took the peer's slot may come in. 0, -ENOMEM, or -EBADMSG: `most` of them are
  * here already, or there is no such slot. */
