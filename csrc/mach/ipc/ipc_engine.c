@@ -214,7 +214,8 @@ void ipc_engine_look(struct wire_channel *channel)
 static void channel_event(struct wire_channel *channel, bool only_input)
 {
     wire_channel_ref(channel);
-    wire_channel_read_socket(channel, only_input, ipc_peer_welcome);
+    if (!only_input || !wire_channel_leave_bell(channel))
+        wire_channel_read_socket(channel, only_input, ipc_peer_welcome);
     engine()->starved |= channel->starved;
     ipc_engine_read(channel);
     if (channel->ended)

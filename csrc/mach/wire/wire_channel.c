@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #define JUST_NOW 20000 /* ns */
+#define BELLS_LEFT 32  /* unread in the socket, which holds some 270 */
 
 struct wire_fds { /* descriptors of one datagram, waiting for their entry */
     struct util_link link;
@@ -199,6 +200,11 @@ static int read_datagram(struct wire_channel *channel, wire_welcome *welcome)
         channel->broken = true;
         return 0;
     }
+    if (datagram.kind == WIRE_BELL) {
+        channel->rung = true;
+        r = os_discard(channel->fd);
+        return r < 0 ? nothing_read(channel, r) : WIRE_BELL;
+    }
     struct wire_fds *fds = NULL;
     if (datagram.kind == WIRE_FDS &&
         (!os_fd_headroom(datagram.count) || !(fds = new_fds(&datagram)))) {
@@ -218,8 +224,8 @@ static int read_datagram(struct wire_channel *channel, wire_welcome *welcome)
     os_fd_close_all(received.fds, received.count);
     if (datagram.kind == WIRE_WELCOME || datagram.kind == WIRE_ANSWER)
         welcome(channel, &datagram, &received);
-    else if (datagram.kind != WIRE_BELL && datagram.kind != WIRE_REFUSED &&
-             datagram.kind != WIRE_HOLD && datagram.kind != WIRE_STAY)
+    else if (datagram.kind != WIRE_REFUSED && datagram.kind != WIRE_HOLD &&
+             datagram.kind != WIRE_STAY)
         channel->broken = true;
     return (int)datagram.kind;
 }
@@ -227,11 +233,22 @@ static int read_datagram(struct wire_channel *channel, wire_welcome *welcome)
 void wire_channel_read_socket(struct wire_channel *channel, bool to_bell, wire_welcome *welcome)
 {
     channel->starved = false;
+    to_bell = to_bell && channel->bells == 0;
+    channel->bells = 0;
     while (!channel->ended && !channel->broken && !channel->closed) {
         int kind = read_datagram(channel, welcome);
         if (kind == 0 || (to_bell && kind == WIRE_BELL))
             return;
     }
+}
+
+bool wire_channel_leave_bell(struct wire_channel *channel)
+{
+    if (!channel->rung || channel->starved || channel->bells == BELLS_LEFT ||
+        !lane_ready(&channel->lane.in))
+        return false;
+    channel->bells++;
+    return true;
 }
 
 /* Moves descriptors with that token from the kept datagrams; older ones were never claimed. */
@@ -315,13 +332,11 @@ int wire_channel_take_fds(struct wire_channel *channel, uint64_t token, unsigned
 
 bool wire_channel_gone(struct wire_channel *channel)
 {
-    char byte;
-    size_t size;
     if (channel->closed || channel->ended || channel->broken)
         return true;
     if (ipc_engine_clock() - channel->heard < JUST_NOW)
         return false; /* what it says in those microseconds is what Mach would say: S37 */
-    return os_peek(channel->fd, &byte, sizeof byte, &size) == 0;
+    return os_hung_up(channel->fd);
 }
 
 static bool slot_idle(const struct wire_channel *channel, uint32_t slot)

@@ -49,6 +49,8 @@ struct wire_channel {
     bool frozen;              /* our last entry was BYE_OK: nothing more unless the peer goes on */
     struct util_id alias;     /* of a look-up that was not answered in time */
     int64_t heard;            /* when an entry of the peer's was last read */
+    bool rung;                /* a bell has been read: nothing but bells and descriptors follow */
+    uint8_t bells;            /* rung since the socket was last read to its end */
     uint64_t token;           /* of the last descriptors sent */
     struct util_link fds;     /* struct wire_fds: received, not yet asked for */
     struct util_link waiters; /* struct ipc_waiter: senders that wait for room or a slot */
@@ -86,6 +88,10 @@ int wire_channel_send_fds(struct wire_channel *channel, const int *borrow_fds, u
 void wire_channel_ring(struct wire_channel *channel);
 /* Whether ports have begun to move away from the peer since the last MOVED that was read. */
 bool wire_channel_cut(const struct wire_channel *channel);
+
+/* A bell rang for what is in the ring: whether the datagram may stay in the socket, for now. A few of
+ * them cost nothing there, and the end of the socket is another event. */
+bool wire_channel_leave_bell(struct wire_channel *channel);
 
 typedef void wire_welcome(struct wire_channel *channel, const struct wire_datagram *datagram,
                           const struct os_received *received);
