@@ -160,7 +160,7 @@ static int lead(struct ipc_waiter *waiter, int64_t deadline)
         if (!any && !waiter->ready && !engine()->behind && !spin(waiter) && ipc_engine_settled() &&
             !waiter->ready)
             r = sleep_in_epoll(deadline);
-        else if (os_clock_left(deadline) == 0) /* busy for others all the time */
+        else if (!waiter->ready && os_clock_left(deadline) == 0) /* busy for others all the time */
             r = -ETIMEDOUT;
     }
     engine()->leader = NULL;

@@ -109,10 +109,24 @@ void ipc_grants_merge(struct ipc_grants *grants, const struct ipc_peer *from, st
     (void)ipc_grants_add(grants, to, count);
 }
 
-void ipc_grants_deinit(struct ipc_grants *grants)
+void ipc_grants_clear(struct ipc_grants *grants)
 {
     while (grants->used)
         remove_at(grants, &grants->list[0]);
+}
+
+void ipc_grants_give_back(struct ipc_grants *grants, struct ipc_grants *take_empty)
+{
+    if (!grants->list)
+        *grants = *take_empty;
+    else
+        free(take_empty->list);
+    *take_empty = (struct ipc_grants){0};
+}
+
+void ipc_grants_deinit(struct ipc_grants *grants)
+{
+    ipc_grants_clear(grants);
     free(grants->list);
     *grants = (struct ipc_grants){0};
 }
