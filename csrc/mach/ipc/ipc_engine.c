@@ -19,7 +19,7 @@
 
 #define ENGINE_HOT 8          /* rings polled at every pass */
 #define ENGINE_LOOK 50000     /* ns between looks at epoll while rings are hot */
-#define ENGINE_LOOK_PASSES 16 /* passes between them */
+#define ENGINE_LOOK_PASSES 32 /* passes between them: a message that is waited for takes two */
 #define ENGINE_BATCH 16       /* entries of one ring in one pass, so that none starves others */
 #define ENGINE_WHOLE 65536    /* the same in a whole pass: more than a ring can hold honestly */
 #define LEAVE_ROUNDS 4   /* attempts to leave nothing behind, before somebody else is asked to */

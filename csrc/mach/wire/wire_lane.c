@@ -21,6 +21,7 @@
 #define DIRECTION_SIZE (CREDITS_SIZE + SEGMENTS_SIZE)
 #define LANE_SIZE (HEADER_SIZE + 2 * DIRECTION_SIZE)
 #define POPULATE_STEP 65536u
+#define POPULATE_FIRST 16384u /* most channels never need more */
 #define PAYLOAD_AT (sizeof(struct lane_entry) + sizeof(uint64_t)) /* after the stamp */
 #define SWITCH_ROOM sizeof(struct lane_entry) /* always kept free for a SWITCH */
 
@@ -174,7 +175,9 @@ static int populate(struct lane_out *out, uint64_t offset, size_t size)
     uint64_t capacity = LANE_SEGMENT_SIZE(out->segment);
     uint64_t *have = &out->populated[out->segment];
     while (*have < offset + size) {
-        uint64_t step = capacity - *have < POPULATE_STEP ? capacity - *have : POPULATE_STEP;
+        uint64_t step = *have ? POPULATE_STEP - *have % POPULATE_STEP : POPULATE_FIRST;
+        if (step > capacity - *have)
+            step = capacity - *have;
         char *at = out->segments + segment_offset(out->segment) + *have;
         if (madvise(at, step, MADV_POPULATE_WRITE) < 0 && errno != EINVAL)
             return -ENOMEM;
