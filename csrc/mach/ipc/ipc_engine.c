@@ -19,7 +19,7 @@
 
 #define ENGINE_HOT 8          /* rings polled at every pass */
 #define ENGINE_LOOK 50000     /* ns between looks at epoll while rings are hot */
-#define ENGINE_LOOK_PASSES 32 /* passes between them: a message that is waited for takes two */
+#define ENGINE_LOOK_PASSES 16 /* passes between them that found something */
 #define ENGINE_BATCH 16       /* entries of one ring in one pass, so that none starves others */
 #define ENGINE_WHOLE 65536    /* the same in a whole pass: more than a ring can hold honestly */
 #define LEAVE_ROUNDS 4   /* attempts to leave nothing behind, before somebody else is asked to */
@@ -180,6 +180,11 @@ static bool read_ring(struct wire_channel *channel, unsigned limit)
     lose_if_over(channel);
     wire_channel_unref(channel);
     return any;
+}
+
+void ipc_engine_rang(void)
+{
+    engine()->rang = true;
 }
 
 int64_t ipc_engine_time(void)
@@ -431,7 +436,9 @@ bool ipc_engine_pass(bool whole, bool must_look)
     if (e->yielded && many_channels())
         any |= look();
     any |= read_polled();
-    if (whole || must_look || ++e->polls >= ENGINE_LOOK_PASSES || e->now - e->looked > ENGINE_LOOK)
+    /* who found nothing goes on to sleep, and hears of all there */
+    if (whole || must_look ||
+        (any && (++e->polls >= ENGINE_LOOK_PASSES || e->now - e->looked > ENGINE_LOOK)))
         any |= look();
     ipc_request_look();
     if (!whole)

@@ -52,18 +52,19 @@ struct ipc_engine {
     struct util_link followers;
     struct util_link hot; /* struct wire_channel */
     unsigned hot_count;
-    bool behind;        /* some busy ring is neither hot nor armed: look at all of them */
-    bool starved;       /* some channel or listener is short of descriptors */
-    unsigned polls;     /* passes since epoll was last looked at */
-    int64_t looked;     /* when that was */
-    int64_t now;        /* the time, when it was last looked at: never later than it is */
-    bool now_is_new;    /* that was while spinning, and no pass has begun since */
-    int64_t budget;     /* ns that the leader may spin before it sleeps */
-    bool yielded;       /* to a peer, since epoll was last looked at: others may have run too */
-    int64_t crowded;    /* until when other processes' work forbids to yield to a peer */
-    int64_t crowding;   /* how long that was the last time */
-    unsigned depth;     /* entries being read just now, one within another */
-    uint64_t sweep;     /* number of the last reading of all rings */
+    bool behind;      /* some busy ring is neither hot nor armed: look at all of them */
+    bool starved;     /* some channel or listener is short of descriptors */
+    unsigned polls;   /* passes since epoll was last looked at */
+    int64_t looked;   /* when that was */
+    int64_t now;      /* the time, when it was last looked at: never later than it is */
+    bool now_is_new;  /* that was while spinning, and no pass has begun since */
+    int64_t budget;   /* ns that the leader may spin before it sleeps */
+    bool rang;        /* a peer was woken since somebody last waited: where it runs, nobody knows */
+    bool yielded;     /* to a peer, since epoll was last looked at: others may have run too */
+    int64_t crowded;  /* until when other processes' work forbids to yield to a peer */
+    int64_t crowding; /* how long that was the last time */
+    unsigned depth;   /* entries being read just now, one within another */
+    uint64_t sweep;   /* number of the last reading of all rings */
     uint64_t idle_pass; /* the last whole pass that found nothing in any ring */
     bool many_cpus;
 };
@@ -131,6 +132,8 @@ void ipc_engine_read(struct wire_channel *channel);
 void ipc_engine_look(struct wire_channel *channel);
 /* Its socket was read for something else, and a bell may have been among it: it becomes hot. */
 void ipc_engine_heat(struct wire_channel *channel);
+/* A peer that slept was woken up. */
+void ipc_engine_rang(void);
 /* The time as of the last look at the clock: within this call for whoever has just sent, or heard
  * from, something; or looks at it now. */
 int64_t ipc_engine_time(void);

@@ -104,6 +104,9 @@ static bool spin(const struct ipc_waiter *self)
     bool elsewhere, found = false;
     if (!e->budget || !e->hot_count)
         return false;
+    if (e->rang) /* the kernel likes to wake the other one here, and there it is when it sleeps */
+        (void)yield_to_peer();
+    e->rang = false;
     for (unsigned turn = 0;; turn++) {
         found = any_ready(cpu, &elsewhere) || self->ready;
         if (found || !(elsewhere ? e->many_cpus : yield_to_peer()))

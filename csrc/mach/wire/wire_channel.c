@@ -103,6 +103,7 @@ void wire_channel_ring(struct wire_channel *channel)
     /* A full socket is as good as a bell, and a dead peer needs none: no result matters. */
     const struct wire_datagram bell = {.kind = WIRE_BELL};
     (void)os_send(channel->fd, &bell, WIRE_DATAGRAM_SHORT, NULL, 0, false);
+    ipc_engine_rang();
 }
 
 void wire_channel_commit(struct wire_channel *channel, enum wire_kind kind, size_t payload)
