@@ -4,7 +4,7 @@
  * epoll when there is nothing. The others follow: each sleeps on an eventfd of its own until
  * woken. A leader that leaves with followers behind hands over to one of them.
  *
- * Channels are hot (their ring is polled at every pass, their bell is not asked for) or armed
+ * Channels are hot (their ring is polled by who spins, their bell is not asked for) or armed
  * (their bell is asked for, epoll tells). A channel becomes hot when its bell rang and is armed
  * again before the leader sleeps, or when others push it out of the hot set. Nobody in the engine
  * means at most that hot rings wait until the next pass, which every call begins with; when a
