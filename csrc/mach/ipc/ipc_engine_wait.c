@@ -87,7 +87,8 @@ static bool yield_to_peer(void)
     e->yielded = true;
     if (took < ENGINE_CROWDED)
         return took > ENGINE_ALONE;
-    e->crowding = e->crowding ? e->crowding * 2 : ENGINE_CROWDED_FIRST;
+    bool long_ago = from - e->crowded > ENGINE_CROWDED_LAST;
+    e->crowding = e->crowding && !long_ago ? e->crowding * 2 : ENGINE_CROWDED_FIRST;
     if (e->crowding > ENGINE_CROWDED_LAST)
         e->crowding = ENGINE_CROWDED_LAST;
     e->crowded = now + e->crowding;
