@@ -75,6 +75,13 @@ def compile_args() -> list[str]:
     return args
 
 
+def whole_program_args() -> list[str]:
+    """A message passes through a dozen files of the layer: inlined into one another, a round trip
+    takes a fifth less. gcc alone, since others may want a linker that is not there."""
+    compiler = os.path.basename((os.environ.get("CC") or sysconfig.get_config_var("CC")).split()[0])
+    return [] if DEBUG or SANITIZE or "gcc" not in compiler else ["-flto=auto"]
+
+
 def link_args() -> list[str]:
     return ["-pthread", *([f"-fsanitize={SANITIZE}"] if SANITIZE else [])]
 
@@ -96,9 +103,10 @@ def layer() -> Layer:
         depends=[EXPORTS],
         include_dirs=[INCLUDE, "csrc/mach"],
         define_macros=[("_GNU_SOURCE", None), ("MACHOOL_VERSION", f'"{VERSION}"')],
-        extra_compile_args=compile_args(),
+        extra_compile_args=[*compile_args(), *whole_program_args()],
         extra_link_args=[
             *link_args(),
+            *whole_program_args(),
             "-Wl,-soname,libmachool.so",
             f"-Wl,--version-script,{EXPORTS}",
             *undefined,

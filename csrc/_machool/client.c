@@ -171,12 +171,12 @@ static bool service_dead(Client *self)
 /* Receives on the reply port. A plain send right brings no notification when its holder dies: then
  * the service is looked at now and then. Results as incoming_receive; MACH_SEND_INVALID_DEST if the
  * service has died. */
-static int receive_answer(Client *self, struct incoming *in, mach_port_name_t reply, bool once,
+static int receive_answer(Client *self, struct incoming *in, mach_port_name_t reply,
                           int64_t deadline)
 {
     for (;;) {
         int64_t left = milliseconds_left(deadline);
-        bool slice = !once && (left < 0 || left > LOOK_MS);
+        bool slice = left < 0 || left > LOOK_MS;
         int r = incoming_receive(in, reply, slice ? LOOK_MS : left);
         if (r != MACH_RCV_TIMED_OUT || !slice)
             return r;
@@ -191,13 +191,12 @@ static bool is_refusal(const struct incoming *in)
     return in->message->msgh_id == MACH_NOTIFY_SEND_ONCE && notification_is(in);
 }
 
-/* Waits for the one message that answers; the reply port is kept or destroyed. */
-static PyObject *await_answer(struct state *state, Client *self, mach_port_name_t take_reply,
-                              bool once, int64_t deadline, bool readonly)
+/* The one message that answers, received into `in` with that result; the reply port is kept or
+ * destroyed. */
+static PyObject *take_answer(struct state *state, Client *self, struct incoming *in, int r,
+                             mach_port_name_t take_reply, bool once, bool readonly)
 {
-    struct incoming in;
     mach_port_name_t none = MACH_PORT_NULL;
-    int r = receive_answer(self, &in, take_reply, once, deadline);
     /* Whoever holds a plain send right could send more: such a port is not used again. */
     bool keep = once && r == MACH_MSG_SUCCESS && atomic_load(&self->service) != MACH_PORT_NULL;
     if (!keep || !atomic_compare_exchange_strong(&self->spare, &none, take_reply))
@@ -206,9 +205,9 @@ static PyObject *await_answer(struct state *state, Client *self, mach_port_name_
         return NULL;
     if (r != MACH_MSG_SUCCESS)
         return raise_code(state, r == MACH_SEND_INVALID_DEST ? "request" : "mach_msg", r);
-    if (!is_refusal(&in))
-        return message_new(state, &in, readonly, NULL);
-    incoming_free(&in);
+    if (!is_refusal(in))
+        return message_new(state, in, readonly, NULL);
+    incoming_free(in);
     return raise_code(state, "request", MACH_SEND_INVALID_DEST);
 }
 
@@ -233,15 +232,21 @@ static PyObject *client_request(PyObject *object, PyTypeObject *defining, PyObje
     mach_port_name_t reply = atomic_exchange(&self->spare, MACH_PORT_NULL);
     if (!reply)
         reply = new_port(state);
+    struct incoming in;
+    mach_msg_return_t mr;
     bool sent = reply &&
                 address(self, out, reply,
                         once ? MACH_MSG_TYPE_MAKE_SEND_ONCE : MACH_MSG_TYPE_MAKE_SEND) &&
-                outgoing_send(state, out, milliseconds);
+                (once ? outgoing_request(state, out, deadline, reply, &in, &mr)
+                      : outgoing_send(state, out, milliseconds));
     outgoing_free(out);
-    if (sent)
-        return await_answer(state, self, reply, once, deadline, readonly);
-    right_release(reply, MACH_PORT_RIGHT_RECEIVE);
-    return NULL;
+    if (!sent) {
+        right_release(reply, MACH_PORT_RIGHT_RECEIVE);
+        return NULL;
+    }
+    int r = once ? incoming_go_on(&in, reply, deadline, mr)
+                 : receive_answer(self, &in, reply, deadline);
+    return take_answer(state, self, &in, r, reply, once, readonly);
 }
 
 static PyObject *client_receive(PyObject *object, PyTypeObject *defining, PyObject *const *args,

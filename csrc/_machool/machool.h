@@ -150,16 +150,41 @@ bool outgoing_reply_to(struct state *state, struct outgoing *out, PyObject *port
 bool outgoing_send(struct state *state, struct outgoing *out, int64_t milliseconds);
 void outgoing_free(struct outgoing *take_out);
 
+struct incoming;
+/* The same, and by the same call the first attempt to receive the answer on `reply`: what that came
+ * to in *ret_result, for incoming_go_on. */
+bool outgoing_request(struct state *state, struct outgoing *out, int64_t deadline,
+                      mach_port_name_t reply, struct incoming *in, mach_msg_return_t *ret_result);
+
 /* ---- receive.c --------------------------------------------------------------------------- */
 
 struct incoming {
-    mach_msg_header_t *message; /* malloc'ed; with its context trailer */
+    mach_msg_header_t *message; /* `first`, or malloc'ed; with its context trailer */
     mach_msg_size_t size;       /* of the buffer */
+    union {
+        mach_msg_header_t header;
+        char bytes[1024];
+    } first;
 };
+
+#define INCOMING_OPTION                                                                            \
+    (MACH_RCV_MSG | MACH_RCV_LARGE | MACH_RCV_INTERRUPT |                                          \
+     MACH_RCV_TRAILER_TYPE(MACH_MSG_TRAILER_FORMAT_0) |                                            \
+     MACH_RCV_TRAILER_ELEMENTS(MACH_RCV_TRAILER_CTX))
+
+/* Ready for a first attempt. Owns nothing. */
+static inline void incoming_init(struct incoming *in)
+{
+    in->message = &in->first.header;
+    in->size = sizeof in->first;
+}
 
 /* Receives on `name` with the GIL released. MACH_MSG_SUCCESS, or a code with nothing received;
  * -1 with an exception (a signal handler raised, no memory). */
 int incoming_receive(struct incoming *in, mach_port_name_t name, int64_t milliseconds);
+/* The same after a first attempt that came to `mr`, until the deadline. */
+int incoming_go_on(struct incoming *in, mach_port_name_t name, int64_t deadline,
+                   mach_msg_return_t mr);
 /* Releases what the message still carries, and the buffer. */
 void incoming_free(struct incoming *in);
 const mach_msg_context_trailer_t *incoming_trailer(const struct incoming *in);
@@ -170,12 +195,15 @@ bool incoming_is_kernels(const struct incoming *in);
 
 typedef struct {
     PyObject_HEAD
-    PyObject *body, *ool, *descriptors, *ports, *sender;
+    PyObject *body, *ool, *descriptors, *ports;
     PyObject *port; /* what it was received from; None: a Server, a Client */
     PyObject *weakrefs;
     int id;
     unsigned seqno;
     unsigned long long context;
+    pid_t pid; /* the sender's */
+    uid_t uid;
+    gid_t gid;
     mach_msg_type_name_t reply_type;     /* 0: none (left) */
     _Atomic mach_port_name_t reply_port; /* owned */
 } Message;

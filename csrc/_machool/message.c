@@ -112,20 +112,6 @@ static const char *take_descriptors(struct state *state, mach_msg_header_t *mess
     return at;
 }
 
-static PyObject *sender_of(struct state *state, const struct incoming *in)
-{
-    const mach_msg_context_trailer_t *trailer = incoming_trailer(in);
-    PyObject *sender = PyStructSequence_New(state->sender_type);
-    if (!sender)
-        return NULL;
-    PyStructSequence_SetItem(sender, 0, PyLong_FromLong((long)trailer->msgh_audit.val[5]));
-    PyStructSequence_SetItem(sender, 1, PyLong_FromUnsignedLong(trailer->msgh_audit.val[1]));
-    PyStructSequence_SetItem(sender, 2, PyLong_FromUnsignedLong(trailer->msgh_audit.val[2]));
-    if (PyErr_Occurred()) /* no memory for one of the numbers */
-        Py_CLEAR(sender);
-    return sender;
-}
-
 /* The body's exact bytes: a Python sender tells how many zeros were added (see send.c). */
 static PyObject *body_of(const mach_msg_header_t *message, const char *start)
 {
@@ -136,28 +122,50 @@ static PyObject *body_of(const mach_msg_header_t *message, const char *start)
     return PyBytes_FromStringAndSize(start, size);
 }
 
-static bool fill(struct state *state, Message *self, struct incoming *in, bool readonly)
+/* Parts and rights, of a message that has any. Where the body starts, or NULL with an exception. */
+static const char *fill_parts(struct state *state, Message *self, struct incoming *in,
+                              bool readonly)
 {
-    mach_msg_header_t *message = in->message;
     struct lists lists = {PyList_New(0), PyList_New(0), PyList_New(0)};
     const char *start = lists.ool && lists.descriptors && lists.ports
-                            ? take_descriptors(state, message, readonly, &lists)
+                            ? take_descriptors(state, in->message, readonly, &lists)
                             : NULL;
     if (start) {
-        self->body = body_of(message, start);
         self->ool = PyList_AsTuple(lists.ool);
         self->descriptors = PyList_AsTuple(lists.descriptors);
         self->ports = PyList_AsTuple(lists.ports);
-        self->sender = sender_of(state, in);
     }
     Py_XDECREF(lists.ool);
     Py_XDECREF(lists.descriptors);
     Py_XDECREF(lists.ports);
-    if (!start || !self->body || !self->ool || !self->descriptors || !self->ports || !self->sender)
+    return start;
+}
+
+static const char *fill_nothing(Message *self, const struct incoming *in)
+{
+    self->ool = PyTuple_New(0); /* the one that all share */
+    self->descriptors = Py_XNewRef(self->ool);
+    self->ports = Py_XNewRef(self->ool);
+    return (const char *)(in->message + 1);
+}
+
+static bool fill(struct state *state, Message *self, struct incoming *in, bool readonly)
+{
+    mach_msg_header_t *message = in->message;
+    const mach_msg_context_trailer_t *trailer = incoming_trailer(in);
+    const char *start = message->msgh_bits & MACH_MSGH_BITS_COMPLEX
+                            ? fill_parts(state, self, in, readonly)
+                            : fill_nothing(self, in);
+    if (start)
+        self->body = body_of(message, start);
+    if (!start || !self->body || !self->ool || !self->descriptors || !self->ports)
         return false;
     self->id = message->msgh_id;
-    self->seqno = incoming_trailer(in)->msgh_seqno;
-    self->context = incoming_trailer(in)->msgh_context;
+    self->seqno = trailer->msgh_seqno;
+    self->context = trailer->msgh_context;
+    self->pid = (pid_t)trailer->msgh_audit.val[5];
+    self->uid = trailer->msgh_audit.val[1];
+    self->gid = trailer->msgh_audit.val[2];
     self->reply_type = MACH_MSGH_BITS_REMOTE(message->msgh_bits);
     atomic_store(&self->reply_port, message->msgh_remote_port);
     message->msgh_remote_port = MACH_PORT_NULL; /* ours from here on */
@@ -195,7 +203,6 @@ static int message_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(self->ool);
     Py_VISIT(self->descriptors);
     Py_VISIT(self->ports);
-    Py_VISIT(self->sender);
     Py_VISIT(self->port);
     return 0;
 }
@@ -207,7 +214,6 @@ static int message_clear(PyObject *object)
     Py_CLEAR(self->ool);
     Py_CLEAR(self->descriptors);
     Py_CLEAR(self->ports);
-    Py_CLEAR(self->sender);
     Py_CLEAR(self->port);
     return 0;
 }
@@ -283,6 +289,22 @@ static PyObject *message_get_has_reply(PyObject *object, void *Py_UNUSED(closure
     return PyBool_FromLong(MACH_PORT_VALID(atomic_load(&((Message *)object)->reply_port)));
 }
 
+/* Made when asked for: few ask. */
+static PyObject *message_get_sender(PyObject *object, void *Py_UNUSED(closure))
+{
+    const Message *self = (const Message *)object;
+    struct state *state = state_of(Py_TYPE(object));
+    PyObject *sender = state ? PyStructSequence_New(state->sender_type) : NULL;
+    if (!sender)
+        return NULL;
+    PyStructSequence_SetItem(sender, 0, PyLong_FromLong((long)self->pid));
+    PyStructSequence_SetItem(sender, 1, PyLong_FromUnsignedLong(self->uid));
+    PyStructSequence_SetItem(sender, 2, PyLong_FromUnsignedLong(self->gid));
+    if (PyErr_Occurred()) /* no memory for one of the numbers */
+        Py_CLEAR(sender);
+    return sender;
+}
+
 static PyObject *message_repr(PyObject *object)
 {
     Message *self = (Message *)object;
@@ -308,6 +330,8 @@ static PyMethodDef message_methods[] = {
 
 static PyGetSetDef message_getset[] = {
     {"has_reply_port", message_get_has_reply, NULL, "Whether reply() has somewhere to go.", NULL},
+    {"sender", message_get_sender, NULL, "Who sent it: pid, uid, gid, as the kernel vouches.",
+     NULL},
     {NULL, NULL, NULL, NULL, NULL}};
 
 static PyMemberDef message_members[] = {
@@ -325,8 +349,6 @@ static PyMemberDef message_members[] = {
      "Tuple of OOLDescriptor, one for each of `ool`, as they arrived."},
     {"ports", T_OBJECT_EX, offsetof(Message, ports), READONLY,
      "Tuple of Port (None for a null right)."},
-    {"sender", T_OBJECT_EX, offsetof(Message, sender), READONLY,
-     "Who sent it: pid, uid, gid, as the kernel vouches."},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(Message, weakrefs), READONLY, NULL},
     {NULL, 0, 0, 0, NULL}};
 

@@ -62,7 +62,8 @@ void outgoing_free(struct outgoing *take_out)
     free(take_out->parts);
     free(take_out->rights);
     free(take_out->names);
-    free(take_out->header);
+    if (take_out->header != &take_out->small.header)
+        free(take_out->header);
     free(take_out);
 }
 
@@ -225,13 +226,14 @@ static char *put_rights(const struct outgoing *out, char *at)
 /* Allocates for so many parts and rights. NULL with MemoryError. */
 static struct outgoing *outgoing_alloc(Py_ssize_t parts, Py_ssize_t rights)
 {
-    struct outgoing *out = calloc(1, sizeof *out);
+    struct outgoing *out = malloc(sizeof *out);
     if (out) {
-        out->parts = calloc((size_t)parts + 1, sizeof *out->parts);
-        out->rights = calloc((size_t)rights + 1, sizeof *out->rights);
+        memset(out, 0, offsetof(struct outgoing, small));
+        out->parts = parts ? calloc((size_t)parts, sizeof *out->parts) : NULL;
+        out->rights = rights ? calloc((size_t)rights, sizeof *out->rights) : NULL;
         out->names = rights > MANY ? calloc((size_t)rights, sizeof *out->names) : NULL;
     }
-    if (out && out->parts && out->rights && (rights <= MANY || out->names))
+    if (out && (!parts || out->parts) && (!rights || out->rights) && (rights <= MANY || out->names))
         return out;
     outgoing_free(out);
     PyErr_NoMemory();
@@ -260,7 +262,12 @@ static bool add_header(struct outgoing *out, Py_ssize_t parts, Py_ssize_t runs, 
     if (parts + runs)
         size += sizeof(mach_msg_body_t) + (size_t)parts * sizeof(mach_msg_ool_descriptor_t) +
                 (size_t)runs * one;
-    out->header = calloc(1, size);
+    if (size <= sizeof out->small) {
+        memset(&out->small, 0, size);
+        out->header = &out->small.header;
+    } else {
+        out->header = calloc(1, size);
+    }
     if (!out->header) {
         PyErr_NoMemory();
         return false;

@@ -16,8 +16,10 @@ struct right {                    /* one right to be sent */
     mach_msg_type_name_t how;
 };
 
+#define OUTGOING_SMALL 512
+
 struct outgoing {
-    mach_msg_header_t *header;
+    mach_msg_header_t *header; /* `small`, or malloc'ed */
     mach_msg_size_t size;
     struct part *parts;
     Py_ssize_t part_count;
@@ -25,6 +27,10 @@ struct outgoing {
     Py_ssize_t right_count;
     mach_port_name_t *names;    /* of all rights, when they travel as arrays; else NULL */
     struct right remote, local; /* of the header */
+    union {
+        mach_msg_header_t header;
+        char bytes[OUTGOING_SMALL];
+    } small;
 };
 
 /* Ends moves and exports: what moved is gone if the message was sent, else it is as before. */

@@ -4,15 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_SIZE 1024u
-#define TRAILER_OPTION                                                                             \
-    (MACH_RCV_TRAILER_TYPE(MACH_MSG_TRAILER_FORMAT_0) |                                            \
-     MACH_RCV_TRAILER_ELEMENTS(MACH_RCV_TRAILER_CTX))
-
 /* Makes room for a message that turned out to be larger. */
 static bool grow(struct incoming *in, mach_msg_size_t size)
 {
-    void *larger = realloc(in->message, size);
+    void *larger = realloc(in->message == &in->first.header ? NULL : in->message, size);
     if (!larger) {
         PyErr_NoMemory();
         return false;
@@ -25,7 +20,7 @@ static bool grow(struct incoming *in, mach_msg_size_t size)
 /* One attempt, of at most so many milliseconds (-1: for ever), with the GIL released. */
 static mach_msg_return_t receive_once(struct incoming *in, mach_port_name_t name, int64_t sleep)
 {
-    mach_msg_option_t option = MACH_RCV_MSG | MACH_RCV_LARGE | MACH_RCV_INTERRUPT | TRAILER_OPTION;
+    mach_msg_option_t option = INCOMING_OPTION;
     mach_msg_return_t mr;
     if (sleep >= 0)
         option |= MACH_RCV_TIMEOUT;
@@ -36,17 +31,26 @@ static mach_msg_return_t receive_once(struct incoming *in, mach_port_name_t name
     return mr;
 }
 
-int incoming_receive(struct incoming *in, mach_port_name_t name, int64_t milliseconds)
+static void release_buffer(struct incoming *in)
 {
-    int64_t deadline = deadline_after(milliseconds);
+    if (in->message != &in->first.header)
+        free(in->message);
+    in->message = NULL;
+}
+
+/* Attempts until there is a message, the deadline, or an error; the first has been made if `started`. */
+static int receive_until(struct incoming *in, mach_port_name_t name, int64_t deadline, bool started,
+                         mach_msg_return_t mr)
+{
+    int64_t left = -1, sleep = 0; /* of an attempt that is not the last */
     bool first = true, again = true;
-    mach_msg_return_t mr = MACH_MSG_SUCCESS;
-    *in = (struct incoming){0};
-    if (!grow(in, FIRST_SIZE))
-        return -1;
     while (again) {
-        int64_t left = milliseconds_left(deadline), sleep = next_sleep(left, first);
-        mr = receive_once(in, name, sleep);
+        if (!started) {
+            left = milliseconds_left(deadline);
+            sleep = next_sleep(left, first);
+            mr = receive_once(in, name, sleep);
+        }
+        started = false;
         if (mr == MACH_RCV_INTERRUPTED || (mr == MACH_RCV_TIMED_OUT && sleep != left)) {
             first = mr == MACH_RCV_INTERRUPTED; /* a handler may run now: that is work */
             again = PyErr_CheckSignals() == 0;
@@ -59,18 +63,29 @@ int incoming_receive(struct incoming *in, mach_port_name_t name, int64_t millise
     if (mr == MACH_MSG_SUCCESS ||
         ((mr & ~MACH_MSG_MASK) == MACH_RCV_BODY_ERROR && !(mr & MACH_MSG_IPC_KERNEL)))
         return MACH_MSG_SUCCESS;
-    free(in->message);
-    in->message = NULL;
+    release_buffer(in);
     return PyErr_Occurred() ? -1 : mr;
+}
+
+int incoming_receive(struct incoming *in, mach_port_name_t name, int64_t milliseconds)
+{
+    incoming_init(in);
+    return receive_until(in, name, deadline_after(milliseconds), false, MACH_MSG_SUCCESS);
+}
+
+int incoming_go_on(struct incoming *in, mach_port_name_t name, int64_t deadline,
+                   mach_msg_return_t mr)
+{
+    return receive_until(in, name, deadline, true, mr);
 }
 
 void incoming_free(struct incoming *in)
 {
     if (!in->message)
         return;
-    mach_msg_destroy(in->message);
-    free(in->message);
-    in->message = NULL;
+    if (in->message->msgh_bits & MACH_MSGH_BITS_COMPLEX || in->message->msgh_remote_port)
+        mach_msg_destroy(in->message);
+    release_buffer(in);
 }
 
 const mach_msg_context_trailer_t *incoming_trailer(const struct incoming *in)

@@ -99,14 +99,46 @@ static mach_msg_return_t send_once(struct outgoing *out, int64_t sleep)
     return mr;
 }
 
+/* A code that says that the message was sent. */
+static bool is_of_receive(mach_msg_return_t mr)
+{
+    const mach_msg_return_t kind = MACH_RCV_IN_PROGRESS & ~MACH_SEND_IN_PROGRESS; /* the bit */
+    return mr == MACH_MSG_SUCCESS || (mr & kind) != 0;
+}
+
+struct exchange { /* a request, and what the first attempt to receive the answer came to */
+    mach_port_name_t reply;
+    struct incoming *in;
+    mach_msg_return_t result;
+};
+
+/* The same, and an attempt to receive. */
+static mach_msg_return_t exchange_once(struct outgoing *out, struct exchange *with, int64_t sleep)
+{
+    mach_msg_option_t option = MACH_SEND_MSG | MACH_SEND_INTERRUPT | INCOMING_OPTION;
+    mach_msg_return_t mr;
+    if (sleep >= 0)
+        option |= MACH_SEND_TIMEOUT | MACH_RCV_TIMEOUT;
+    Py_BEGIN_ALLOW_THREADS
+    mr = mach_msg_overwrite(out->header, option, out->size, with->in->size, with->reply,
+                            sleep > 0 ? (mach_msg_timeout_t)sleep : 0, MACH_PORT_NULL,
+                            with->in->message, 0);
+    if (handed_back(mr))
+        restore_parts(out);
+    Py_END_ALLOW_THREADS
+    with->result = mr;
+    return is_of_receive(mr) ? MACH_MSG_SUCCESS : mr;
+}
+
 /* Sends until it has gone, the deadline, or an error other than a signal's. -1 with an exception of
  * a signal handler's. *ret_holds: an attempt handed the rights back, so they are in the message. */
-static int send_until(struct outgoing *out, int64_t deadline, bool *ret_holds)
+static int send_until(struct outgoing *out, int64_t deadline, struct exchange *with,
+                      bool *ret_holds)
 {
     bool first = true;
     for (;;) {
         int64_t left = milliseconds_left(deadline), sleep = next_sleep(left, first);
-        mach_msg_return_t mr = send_once(out, sleep);
+        mach_msg_return_t mr = with ? exchange_once(out, with, sleep) : send_once(out, sleep);
         *ret_holds |= handed_back(mr);
         if (mr != MACH_SEND_INTERRUPTED && (mr != MACH_SEND_TIMED_OUT || sleep == left))
             return mr;
@@ -116,10 +148,10 @@ static int send_until(struct outgoing *out, int64_t deadline, bool *ret_holds)
     }
 }
 
-bool outgoing_send(struct state *state, struct outgoing *out, int64_t milliseconds)
+static bool send(struct state *state, struct outgoing *out, int64_t deadline, struct exchange *with)
 {
     bool holds = false;
-    int r = send_until(out, deadline_after(milliseconds), &holds);
+    int r = send_until(out, deadline, with, &holds);
     if (r == MACH_MSG_SUCCESS) {
         outgoing_let_go(out, true);
         return true;
@@ -129,4 +161,21 @@ bool outgoing_send(struct state *state, struct outgoing *out, int64_t millisecon
     if (r != -1)
         raise_code(state, "mach_msg", r);
     return false;
+}
+
+bool outgoing_send(struct state *state, struct outgoing *out, int64_t milliseconds)
+{
+    return send(state, out, deadline_after(milliseconds), NULL);
+}
+
+bool outgoing_request(struct state *state, struct outgoing *out, int64_t deadline,
+                      mach_port_name_t reply, struct incoming *in, mach_msg_return_t *ret_result)
+{
+    struct exchange with = {.reply = reply, .in = in, .result = MACH_RCV_INTERRUPTED};
+    bool holds = out->part_count || out->right_count; /* to be let go before any waiting */
+    incoming_init(in);
+    if (!send(state, out, deadline, holds ? NULL : &with))
+        return false;
+    *ret_result = with.result;
+    return true;
 }

@@ -22,6 +22,7 @@ static int64_t deadline_of(mach_msg_option_t option, mach_msg_option_t flag,
     return option & flag ? os_clock_after(timeout) : OS_CLOCK_NEVER;
 }
 
+/* Returns with the lock if it was sent and is to be received after. */
 static mach_msg_return_t send_once(mach_msg_header_t *msg, mach_msg_option_t option,
                                    mach_msg_size_t size, mach_msg_timeout_t timeout)
 {
@@ -29,10 +30,11 @@ static mach_msg_return_t send_once(mach_msg_header_t *msg, mach_msg_option_t opt
     mach_msg_return_t mr = ipc_kmsg_copyin(msg, size, &kmsg);
     if (mr != MACH_MSG_SUCCESS)
         return mr;
-    ipc_task_lock();
     mr = ipc_mqueue_send(kmsg, deadline_of(option, MACH_SEND_TIMEOUT, timeout));
     if (mr == MACH_SEND_TIMED_OUT && option & MACH_SEND_NOTIFY)
         ipc_request_turned_away(kmsg->destination.port);
+    if (mr == MACH_MSG_SUCCESS && option & MACH_RCV_MSG)
+        return mr;
     ipc_engine_leave();
     ipc_task_unlock();
     if (mr != MACH_MSG_SUCCESS)
@@ -40,6 +42,7 @@ static mach_msg_return_t send_once(mach_msg_header_t *msg, mach_msg_option_t opt
     return mr;
 }
 
+/* As send_once. */
 static mach_msg_return_t send_msg(mach_msg_header_t *msg, mach_msg_option_t option,
                                   mach_msg_size_t size, mach_msg_timeout_t timeout)
 {
@@ -126,11 +129,11 @@ static mach_msg_return_t take_msg(struct ipc_port *port, mach_port_name_t name,
     return mr ? MACH_RCV_BODY_ERROR | mr : MACH_MSG_SUCCESS;
 }
 
+/* Called with the lock, returns without. */
 static mach_msg_return_t receive_once(mach_msg_header_t *msg, mach_msg_option_t option,
                                       mach_msg_size_t room, mach_port_name_t name,
                                       mach_msg_timeout_t timeout)
 {
-    ipc_task_lock();
     struct ipc_port *port = ipc_right_receiver(name);
     if (!port)
         port = ipc_right_set(name);
@@ -153,17 +156,17 @@ static mach_msg_return_t receive_once(mach_msg_header_t *msg, mach_msg_option_t 
     return mr;
 }
 
+/* Called with the lock, returns without. */
 static mach_msg_return_t receive_msg(mach_msg_header_t *msg, mach_msg_option_t option,
                                      mach_msg_size_t room, mach_port_name_t name,
                                      mach_msg_timeout_t timeout)
 {
-    if (room && !os_user_writable(msg, room))
-        return MACH_RCV_INVALID_DATA;
-    mach_msg_return_t mr;
-    do {
-        mr = receive_once(msg, option, room, name, timeout);
-    } while (mr == MACH_RCV_INTERRUPTED && !(option & MACH_RCV_INTERRUPT)); /* S154 */
-    return mr;
+    for (;;) {
+        mach_msg_return_t mr = receive_once(msg, option, room, name, timeout);
+        if (mr != MACH_RCV_INTERRUPTED || option & MACH_RCV_INTERRUPT) /* S154 */
+            return mr;
+        ipc_task_lock();
+    }
 }
 
 mach_msg_return_t mach_msg_overwrite(mach_msg_header_t *msg, mach_msg_option_t option,
@@ -175,11 +178,20 @@ mach_msg_return_t mach_msg_overwrite(mach_msg_header_t *msg, mach_msg_option_t o
     (void)notify;
     (void)rcv_limit; /* S61 */
     mach_msg_return_t mr = MACH_MSG_SUCCESS;
+    if (!rcv_msg)
+        rcv_msg = msg;
     if (option & MACH_SEND_MSG)
         mr = send_msg(msg, option, send_size, timeout);
-    if (mr == MACH_MSG_SUCCESS && option & MACH_RCV_MSG)
-        mr = receive_msg(rcv_msg ? rcv_msg : msg, option, rcv_size, rcv_name, timeout);
-    return mr;
+    if (mr != MACH_MSG_SUCCESS || !(option & MACH_RCV_MSG))
+        return mr;
+    bool writable = !rcv_size || os_user_writable(rcv_msg, rcv_size);
+    if (!(option & MACH_SEND_MSG))
+        ipc_task_lock();
+    if (writable)
+        return receive_msg(rcv_msg, option, rcv_size, rcv_name, timeout);
+    ipc_engine_leave();
+    ipc_task_unlock();
+    return MACH_RCV_INVALID_DATA;
 }
 
 mach_msg_return_t mach_msg(mach_msg_header_t *msg, mach_msg_option_t option,

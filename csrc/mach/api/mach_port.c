@@ -1,5 +1,6 @@
 /* mach_port_*: names and rights of this task's space. */
 #include "api/api.h"
+#include "ipc/ipc_mqueue.h"
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_pset.h"
 #include "ipc/ipc_request.h"
@@ -243,7 +244,7 @@ kern_return_t mach_port_type(ipc_space_t task, mach_port_name_t name, mach_port_
         return KERN_SUCCESS;
     }
     ipc_task_lock();
-    ipc_engine_catch_up();
+    ipc_mqueue_catch_up(name);
     struct ipc_entry *entry = ipc_space_find(name);
     if (entry) {
         *type = entry->type | ipc_request_type(entry);

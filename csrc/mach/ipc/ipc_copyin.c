@@ -199,12 +199,12 @@ static mach_msg_return_t copyin_header(const mach_msg_header_t *header, struct i
         return MACH_SEND_INVALID_REPLY;
     bool reply_first = has_reply && local == MACH_MSG_TYPE_COPY_SEND;
     if (reply_first)
-        (void)ipc_right_copyin(header->msgh_local_port, local, false, &kmsg->reply);
-    if (ipc_right_copyin(header->msgh_remote_port, remote, false, &kmsg->destination) !=
+        (void)ipc_right_copyin_checked(header->msgh_local_port, local, &kmsg->reply);
+    if (ipc_right_copyin_checked(header->msgh_remote_port, remote, &kmsg->destination) !=
         KERN_SUCCESS)
         return MACH_SEND_NO_BUFFER;
     if (has_reply && !reply_first &&
-        ipc_right_copyin(header->msgh_local_port, local, false, &kmsg->reply) != KERN_SUCCESS)
+        ipc_right_copyin_checked(header->msgh_local_port, local, &kmsg->reply) != KERN_SUCCESS)
         return MACH_SEND_NO_BUFFER;
     if (local && !has_reply) { /* the type crosses with a null or dead name (S97) */
         kmsg->reply.type = delivered_type(local);
@@ -354,15 +354,15 @@ mach_msg_return_t ipc_kmsg_copyin(const mach_msg_header_t *header, mach_msg_size
     ipc_task_lock();
     ipc_mqueue_check(header->msgh_remote_port);
     mr = copyin_header(header, kmsg);
-    struct vm_receiver receiver = {.lender = NULL};
-    if (mr == MACH_MSG_SUCCESS && count)
+    if (mr == MACH_MSG_SUCCESS && count) {
+        struct vm_receiver receiver;
         find_receiver(kmsg->destination.port, &receiver);
-    ipc_task_unlock();
-    if (mr == MACH_MSG_SUCCESS && count)
+        ipc_task_unlock();
         mr = copyin_body(header, &receiver, kmsg);
-    vm_ledger_unref(receiver.lender);
-    if (mr != MACH_MSG_SUCCESS) {
+        vm_ledger_unref(receiver.lender);
         ipc_task_lock();
+    }
+    if (mr != MACH_MSG_SUCCESS) {
         ipc_kmsg_clean(kmsg);
         ipc_task_unlock();
         return mr;

@@ -1,5 +1,5 @@
-/* See ipc_engine.h. */
-#include "ipc/ipc_engine.h"
+/* See ipc_engine.h: reading, and passes. Waiting is in ipc_engine_wait.c. */
+#include "ipc/ipc_engine_pass.h"
 
 #include "ipc/ipc_door.h"
 #include "ipc/ipc_grant.h"
@@ -12,35 +12,22 @@
 #include "wire/wire_channel.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #define ENGINE_HOT 8          /* rings polled at every pass */
-#define ENGINE_SPIN 20000     /* ns */
 #define ENGINE_LOOK 50000     /* ns between looks at epoll while rings are hot */
-#define ENGINE_LOOK_PASSES 16 /* passes between them */
+#define ENGINE_LOOK_PASSES 16 /* passes between them that found something */
 #define ENGINE_BATCH 16       /* entries of one ring in one pass, so that none starves others */
 #define ENGINE_WHOLE 65536    /* the same in a whole pass: more than a ring can hold honestly */
-#define ENGINE_STARVED_MS 10  /* how often a task short of descriptors tries again */
-#define ENGINE_EVENTS 32
 #define LEAVE_ROUNDS 4   /* attempts to leave nothing behind, before somebody else is asked to */
 #define PUZZLE_PASSES 16 /* whole passes until an id that nobody explains is unknown */
 
 static struct ipc_engine *engine(void)
 {
     return &ipc_task.engine;
-}
-
-static void signal_event(int fd)
-{
-    uint64_t one = 1;
-    ssize_t r = write(fd, &one, sizeof one);
-    (void)r; /* full means signalled already */
 }
 
 /* ---- reading ----------------------------------------------------------------------------- */
@@ -95,10 +82,9 @@ static bool drain(struct wire_channel *channel, unsigned limit)
         count++;
     }
     if (count)
-        channel->heard = os_clock_now();
-    if (count && !channel->closed && lane_room_wanted(&channel->lane.in))
+        channel->heard = engine()->now;
+    if (count && !channel->closed && lane_room_wanted_now(&channel->lane.in))
         wire_channel_ring(channel);
-    engine()->traffic |= count > 0;
     return count > 0;
 }
 
@@ -196,6 +182,21 @@ static bool read_ring(struct wire_channel *channel, unsigned limit)
     return any;
 }
 
+void ipc_engine_rang(void)
+{
+    engine()->rang = true;
+}
+
+int64_t ipc_engine_time(void)
+{
+    return engine()->now;
+}
+
+int64_t ipc_engine_clock(void)
+{
+    return engine()->now = os_clock_now();
+}
+
 void ipc_engine_heat(struct wire_channel *channel)
 {
     heat(channel);
@@ -218,7 +219,8 @@ void ipc_engine_look(struct wire_channel *channel)
 static void channel_event(struct wire_channel *channel, bool only_input)
 {
     wire_channel_ref(channel);
-    wire_channel_read_socket(channel, only_input, ipc_peer_welcome);
+    if (!only_input || !wire_channel_leave_bell(channel))
+        wire_channel_read_socket(channel, only_input, ipc_peer_welcome);
     engine()->starved |= channel->starved;
     ipc_engine_read(channel);
     if (channel->ended)
@@ -234,10 +236,10 @@ static void pass_on_kick(void)
     struct ipc_engine *e = engine();
     if (e->asleep &&
         ((e->leader && e->leader->ready) || e->hot_count || e->behind || ipc_grant_waiting()))
-        signal_event(e->kick_fd);
+        ipc_engine_signal(e->kick_fd);
 }
 
-static void dispatch(const struct epoll_event *events, int count)
+void ipc_engine_dispatch(const struct epoll_event *events, int count)
 {
     for (int i = 0; i < count; i++) {
         struct util_idnode *node = util_idmap_find(&engine()->watches,
@@ -278,11 +280,12 @@ static bool look(void)
     int count;
     do {
         count = epoll_wait(engine()->epoll_fd, events, ENGINE_EVENTS, 0);
-        dispatch(events, count > 0 ? count : 0);
+        ipc_engine_dispatch(events, count > 0 ? count : 0);
         any |= count > 0;
     } while (count == ENGINE_EVENTS);
     engine()->polls = 0;
-    engine()->looked = os_clock_now();
+    engine()->yielded = false;
+    engine()->looked = engine()->now = os_clock_now();
     return any;
 }
 
@@ -341,24 +344,101 @@ static bool puzzled(void)
     return false;
 }
 
+/* The channels that a pass reads, referenced: all, while there are few, otherwise the hot ones. What
+ * comes in a ring that is not hot was published before its sender told anybody of it, and so before
+ * what a hot ring holds in consequence. */
+static unsigned polled_channels(struct wire_channel *ret_channels[ENGINE_HOT])
+{
+    unsigned count = 0;
+    UTIL_LIST_EACH(at, after, &ipc_task.channels)
+    {
+        if (count == ENGINE_HOT)
+            return hot_channels(ret_channels);
+        ret_channels[count++] = UTIL_CONTAINER(at, struct wire_channel, in_task);
+    }
+    for (unsigned i = 0; i < count; i++)
+        wire_channel_ref(ret_channels[i]);
+    return count;
+}
+
+/* Which of them has the oldest entry; `count` if none has any. Looked at until the same comes out
+ * twice: what was published before that entry has then been seen. */
+static unsigned oldest(struct wire_channel *const *channels, unsigned count)
+{
+    unsigned found = count, before;
+    do {
+        before = found;
+        found = count;
+        for (unsigned i = 0; i < count; i++) {
+            struct lane_in *in = &channels[i]->lane.in;
+            if (channels[i]->closed || channels[i]->starved || !lane_peek_stamp(in))
+                continue;
+            if (found == count || in->stamp < channels[found]->lane.in.stamp)
+                found = i;
+        }
+    } while (found != before && count > 1);
+    return found;
+}
+
+/* Reads the rings that are polled, by the age of their entries, of each as many as may be read in one
+ * pass: a forged stamp gains no more than that. True if there was anything. */
+static bool read_polled(void)
+{
+    struct wire_channel *channels[ENGINE_HOT];
+    unsigned taken[ENGINE_HOT] = {0}, count = polled_channels(channels), left = count;
+    bool any = false;
+    while (left) {
+        unsigned at = oldest(channels, left);
+        if (at == left)
+            break;
+        unsigned share = left > 1 ? 1 : ENGINE_BATCH - taken[at];
+        bool read = read_ring(channels[at], share);
+        any |= read;
+        taken[at] += share;
+        if (read && taken[at] < ENGINE_BATCH)
+            continue;
+        struct wire_channel *done = channels[at]; /* or its entry has to wait for others */
+        left--;
+        channels[at] = channels[left];
+        taken[at] = taken[left];
+        channels[left] = done;
+    }
+    for (unsigned i = 0; i < count; i++)
+        wire_channel_unref(channels[i]);
+    return any;
+}
+
+/* Whether there are rings that are not polled. */
+static bool many_channels(void)
+{
+    unsigned count = 0;
+    UTIL_LIST_EACH(at, after, &ipc_task.channels)
+    {
+        if (count++ == ENGINE_HOT)
+            return true;
+    }
+    return false;
+}
+
 /* One pass. Whole: everything there is; otherwise hot rings, and epoll now and then. */
-static bool pass(bool whole, bool must_look)
+bool ipc_engine_pass(bool whole, bool must_look)
 {
     struct ipc_engine *e = engine();
     bool any = false;
     e->pass++;
+    if (must_look || !e->now_is_new)
+        e->now = os_clock_now();
+    e->now_is_new = false;
     whole |= e->behind;
     e->behind = false;
     if (e->starved)
         retry_starved();
-    struct wire_channel *hot[ENGINE_HOT];
-    unsigned count = hot_channels(hot);
-    for (unsigned i = 0; i < count; i++) {
-        any |= read_ring(hot[i], ENGINE_BATCH);
-        wire_channel_unref(hot[i]);
-    }
-    if (whole || must_look || ++e->polls >= ENGINE_LOOK_PASSES ||
-        os_clock_now() - e->looked > ENGINE_LOOK)
+    if (e->yielded && many_channels())
+        any |= look();
+    any |= read_polled();
+    /* who found nothing goes on to sleep, and hears of all there */
+    if (whole || must_look ||
+        (any && (++e->polls >= ENGINE_LOOK_PASSES || e->now - e->looked > ENGINE_LOOK)))
         any |= look();
     ipc_request_look();
     if (!whole)
@@ -373,7 +453,7 @@ static bool pass(bool whole, bool must_look)
 
 void ipc_engine_read_all(void)
 {
-    (void)pass(true, true);
+    (void)ipc_engine_pass(true, true);
 }
 
 void ipc_engine_read_others(void)
@@ -395,10 +475,10 @@ bool ipc_engine_puzzled(struct wire_channel *channel)
 
 /* Has waiting counts judged, as far as that is possible now, and sends what was made amid reading.
  * What goes down in the last of these passes waits on: nobody may sleep upon it. */
-static void judge(void)
+void ipc_engine_judge(void)
 {
     for (unsigned i = 0; i < 4 && ipc_grant_waiting(); i++)
-        pass(true, true);
+        ipc_engine_pass(true, true);
     if (!util_list_empty(&ipc_task.posts))
         ipc_transit_flush();
 }
@@ -407,18 +487,18 @@ static void judge(void)
 static void settle(void)
 {
     for (unsigned i = 0; engine()->behind && i < PUZZLE_PASSES; i++)
-        (void)pass(true, true);
+        (void)ipc_engine_pass(true, true);
 }
 
 void ipc_engine_poll(void)
 {
-    pass(false, true);
+    ipc_engine_pass(false, true);
     settle();
-    judge();
+    ipc_engine_judge();
 }
 
 /* Nothing is left that only a further pass would do: the last thing to know before falling asleep. */
-static bool settled(void)
+bool ipc_engine_settled(void)
 {
     return arm_all() && !engine()->behind && !ipc_grant_waiting();
 }
@@ -433,11 +513,11 @@ void ipc_engine_leave(void)
     if (!e->watched && !e->asleep)
         return; /* whoever waits next begins with a pass */
     for (unsigned i = 0; i < LEAVE_ROUNDS; i++) {
-        judge();
-        if (settled())
+        ipc_engine_judge();
+        if (ipc_engine_settled())
             return;
     }
-    signal_event(e->kick_fd);
+    ipc_engine_signal(e->kick_fd);
 }
 
 void ipc_engine_catch_up(void)
@@ -453,145 +533,4 @@ int ipc_engine_expose(void)
     engine()->watched = true;
     ipc_engine_leave();
     return 0;
-}
-
-/* ---- waiting ----------------------------------------------------------------------------- */
-
-static void wake(struct ipc_waiter *waiter)
-{
-    waiter->ready = true;
-    util_list_remove(&waiter->link);
-    if (waiter == engine()->leader) {
-        if (engine()->asleep)
-            signal_event(engine()->kick_fd);
-    } else if (waiter->event_fd >= 0) {
-        signal_event(waiter->event_fd);
-    }
-}
-
-void ipc_engine_wake_all(struct util_link *waiters)
-{
-    while (!util_list_empty(waiters))
-        wake(UTIL_CONTAINER(util_list_first(waiters), struct ipc_waiter, link));
-}
-
-void ipc_engine_wake_first(struct util_link *waiters)
-{
-    if (!util_list_empty(waiters))
-        wake(UTIL_CONTAINER(util_list_first(waiters), struct ipc_waiter, link));
-}
-
-/* Polls hot rings for a moment before sleeping. True: there is something. The lock is held, but
- * given up as soon as another thread wants it. */
-static bool spin(const struct ipc_waiter *self)
-{
-    struct ipc_engine *e = engine();
-    if (!e->many_cpus || !e->traffic || !e->hot_count)
-        return false;
-    uint32_t cpu = (uint32_t)sched_getcpu();
-    int64_t until = os_clock_now() + ENGINE_SPIN;
-    do {
-        bool elsewhere = false;
-        UTIL_LIST_EACH(at, after, &e->hot)
-        {
-            struct wire_channel *channel = UTIL_CONTAINER(at, struct wire_channel, hot);
-            if (!channel->starved && lane_ready(&channel->lane.in))
-                return true;
-            elsewhere |= lane_peer_cpu(&channel->lane.in) != cpu;
-        }
-        if (!elsewhere)
-            break; /* the peer needs this very processor to answer */
-        for (unsigned i = 0; i < 16; i++)
-            os_clock_relax();
-        ipc_task_yield();
-        if (self->ready)
-            return true;
-    } while (os_clock_now() < until);
-    e->traffic = false;
-    return false;
-}
-
-/* Sleeps until something happens. 0, -ETIMEDOUT or -EINTR. */
-static int sleep_in_epoll(int64_t deadline)
-{
-    struct ipc_engine *e = engine();
-    struct epoll_event events[ENGINE_EVENTS];
-    int left = os_clock_left(deadline);
-    if (e->starved && (left < 0 || left > ENGINE_STARVED_MS))
-        left = ENGINE_STARVED_MS;
-    e->asleep = true;
-    ipc_task_unlock();
-    int count = epoll_wait(e->epoll_fd, events, ENGINE_EVENTS, left);
-    int error = count < 0 ? errno : 0;
-    if (error && error != EINTR) /* the program closed all descriptors it did not know of */
-        (void)poll(NULL, 0, left < 0 || left > ENGINE_STARVED_MS ? ENGINE_STARVED_MS : left);
-    ipc_task_lock();
-    e->asleep = false;
-    e->traffic = true;
-    e->looked = os_clock_now();
-    if (count > 0) {
-        dispatch(events, count);
-        return 0;
-    }
-    if (error == EINTR)
-        return -EINTR;
-    return os_clock_left(deadline) == 0 ? -ETIMEDOUT : 0;
-}
-
-static int lead(struct ipc_waiter *waiter, int64_t deadline)
-{
-    int r = 0;
-    engine()->leader = waiter;
-    while (!waiter->ready && r == 0) {
-        bool any = pass(false, false);
-        judge();
-        if (!any && !waiter->ready && !engine()->behind && !spin(waiter) && settled() &&
-            !waiter->ready)
-            r = sleep_in_epoll(deadline);
-        else if (os_clock_left(deadline) == 0) /* busy for others all the time */
-            r = -ETIMEDOUT;
-    }
-    engine()->leader = NULL;
-    return r;
-}
-
-/* Sleeps while another thread leads. */
-static int follow(struct ipc_waiter *waiter, int64_t deadline)
-{
-    int left = os_clock_left(deadline);
-    ipc_engine_leave(); /* what this thread made hot, the sleeping leader does not know of */
-    if (waiter->ready)
-        return 0;
-    waiter->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (waiter->event_fd < 0 && (left < 0 || left > ENGINE_STARVED_MS))
-        left = ENGINE_STARVED_MS; /* no descriptor to be woken by: look now and then */
-    struct pollfd poll_for = {.fd = waiter->event_fd, .events = POLLIN};
-    util_list_append(&engine()->followers, &waiter->follow);
-    ipc_task_unlock();
-    int count = poll(&poll_for, 1, left);
-    int error = count < 0 ? errno : 0;
-    ipc_task_lock();
-    util_list_remove(&waiter->follow);
-    if (waiter->event_fd >= 0)
-        close(waiter->event_fd);
-    waiter->event_fd = -1;
-    if (error)
-        return error == EINTR ? -EINTR : 0;
-    return count == 0 && os_clock_left(deadline) == 0 ? -ETIMEDOUT : 0;
-}
-
-int ipc_engine_wait(struct ipc_waiter *waiter, int64_t deadline)
-{
-    struct ipc_engine *e = engine();
-    int r = 0;
-    while (!waiter->ready && r == 0)
-        r = e->leader ? follow(waiter, deadline) : lead(waiter, deadline);
-    util_list_remove(&waiter->link);
-    if (!e->leader && !util_list_empty(&e->followers)) { /* somebody else must lead now */
-        struct ipc_waiter *next = UTIL_CONTAINER(util_list_first(&e->followers), struct ipc_waiter,
-                                                 follow);
-        if (next->event_fd >= 0)
-            signal_event(next->event_fd);
-    }
-    return waiter->ready ? 0 : r;
 }

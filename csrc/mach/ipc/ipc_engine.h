@@ -4,7 +4,7 @@
  * epoll when there is nothing. The others follow: each sleeps on an eventfd of its own until
  * woken. A leader that leaves with followers behind hands over to one of them.
  *
- * Channels are hot (their ring is polled at every pass, their bell is not asked for) or armed
+ * Channels are hot (their ring is polled by who spins, their bell is not asked for) or armed
  * (their bell is asked for, epoll tells). A channel becomes hot when its bell rang and is armed
  * again before the leader sleeps, or when others push it out of the hot set. Nobody in the engine
  * means at most that hot rings wait until the next pass, which every call begins with; when a
@@ -13,9 +13,12 @@
  * Passes are numbered. A whole pass reads every ring, every readable socket and the accept
  * queues; ipc_grant's judgement needs one.
  *
- * Spinning: before it sleeps, a leader polls hot rings for at most ENGINE_SPIN nanoseconds, only
- * if there was traffic since it last slept, only with more than one processor, and only while the
- * peer's last processor is another one.
+ * Spinning: before it sleeps, a leader polls hot rings, for at most ENGINE_SPIN nanoseconds and
+ * only while the peer's last processor is another one. A spin that found nothing halves the next
+ * one, down to none; one that did, or a sleep that was so short that spinning would have done,
+ * restores it: so a task that is called now and then goes to sleep at once. A peer on this
+ * very processor cannot answer while this task spins: it is yielded to, until a yield finds
+ * nobody, or somebody else who keeps the processor.
  *
  * Locks: the task lock, dropped while sleeping or spinning. */
 #ifndef MACHOOL_IPC_ENGINE_H
@@ -49,13 +52,19 @@ struct ipc_engine {
     struct util_link followers;
     struct util_link hot; /* struct wire_channel */
     unsigned hot_count;
-    bool behind;        /* some busy ring is neither hot nor armed: look at all of them */
-    bool starved;       /* some channel or listener is short of descriptors */
-    unsigned polls;     /* passes since epoll was last looked at */
-    int64_t looked;     /* when that was */
-    bool traffic;       /* something was read since the last sleep */
-    unsigned depth;     /* entries being read just now, one within another */
-    uint64_t sweep;     /* number of the last reading of all rings */
+    bool behind;      /* some busy ring is neither hot nor armed: look at all of them */
+    bool starved;     /* some channel or listener is short of descriptors */
+    unsigned polls;   /* passes since epoll was last looked at */
+    int64_t looked;   /* when that was */
+    int64_t now;      /* the time, when it was last looked at: never later than it is */
+    bool now_is_new;  /* that was while spinning, and no pass has begun since */
+    int64_t budget;   /* ns that the leader may spin before it sleeps */
+    bool rang;        /* a peer was woken since somebody last waited: where it runs, nobody knows */
+    bool yielded;     /* to a peer, since epoll was last looked at: others may have run too */
+    int64_t crowded;  /* until when other processes' work forbids to yield to a peer */
+    int64_t crowding; /* how long that was the last time */
+    unsigned depth;   /* entries being read just now, one within another */
+    uint64_t sweep;   /* number of the last reading of all rings */
     uint64_t idle_pass; /* the last whole pass that found nothing in any ring */
     bool many_cpus;
 };
@@ -123,6 +132,12 @@ void ipc_engine_read(struct wire_channel *channel);
 void ipc_engine_look(struct wire_channel *channel);
 /* Its socket was read for something else, and a bell may have been among it: it becomes hot. */
 void ipc_engine_heat(struct wire_channel *channel);
+/* A peer that slept was woken up. */
+void ipc_engine_rang(void);
+/* The time as of the last look at the clock: within this call for whoever has just sent, or heard
+ * from, something; or looks at it now. */
+int64_t ipc_engine_time(void);
+int64_t ipc_engine_clock(void);
 /* A channel is going. */
 void ipc_engine_cool(struct wire_channel *channel);
 

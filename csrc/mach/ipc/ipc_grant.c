@@ -25,6 +25,22 @@ static void remove_at(struct ipc_grants *grants, struct ipc_grant *grant)
     *grant = grants->list[--grants->used];
 }
 
+static int grow(struct ipc_grants *grants)
+{
+    uint32_t size = grants->size ? grants->size * 2 : 2;
+    struct ipc_grant *list = realloc(grants->list, size * sizeof *list);
+    if (!list)
+        return -ENOMEM;
+    grants->list = list;
+    grants->size = size;
+    return 0;
+}
+
+int ipc_grants_make_room(struct ipc_grants *grants, const struct ipc_peer *peer)
+{
+    return grants->used < grants->size || find(grants, peer) ? 0 : grow(grants);
+}
+
 int ipc_grants_add(struct ipc_grants *grants, struct ipc_peer *peer, int64_t by)
 {
     struct ipc_grant *grant = find(grants, peer);
@@ -38,14 +54,8 @@ int ipc_grants_add(struct ipc_grants *grants, struct ipc_peer *peer, int64_t by)
     }
     if (by == 0)
         return 0;
-    if (grants->used == grants->size) {
-        uint32_t size = grants->size ? grants->size * 2 : 2;
-        struct ipc_grant *list = realloc(grants->list, size * sizeof *list);
-        if (!list)
-            return -ENOMEM;
-        grants->list = list;
-        grants->size = size;
-    }
+    if (grants->used == grants->size && grow(grants) < 0)
+        return -ENOMEM;
     grants->list[grants->used++] = (struct ipc_grant){.peer = peer, .count = by};
     peer->listed++;
     return 0;
@@ -99,10 +109,24 @@ void ipc_grants_merge(struct ipc_grants *grants, const struct ipc_peer *from, st
     (void)ipc_grants_add(grants, to, count);
 }
 
-void ipc_grants_deinit(struct ipc_grants *grants)
+void ipc_grants_clear(struct ipc_grants *grants)
 {
     while (grants->used)
         remove_at(grants, &grants->list[0]);
+}
+
+void ipc_grants_give_back(struct ipc_grants *grants, struct ipc_grants *take_empty)
+{
+    if (!grants->list)
+        *grants = *take_empty;
+    else
+        free(take_empty->list);
+    *take_empty = (struct ipc_grants){0};
+}
+
+void ipc_grants_deinit(struct ipc_grants *grants)
+{
+    ipc_grants_clear(grants);
     free(grants->list);
     *grants = (struct ipc_grants){0};
 }

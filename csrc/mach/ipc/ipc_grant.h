@@ -35,6 +35,8 @@ struct ipc_grants {
 
 /* Adds to the count of one peer. 0 or -ENOMEM (only when a new peer is to be listed). */
 int ipc_grants_add(struct ipc_grants *grants, struct ipc_peer *peer, int64_t by);
+/* Makes sure that one more can be counted for that peer. 0 or -ENOMEM. */
+int ipc_grants_make_room(struct ipc_grants *grants, const struct ipc_peer *peer);
 /* What is counted for that peer; 0 if nothing. */
 int64_t ipc_grants_of(const struct ipc_grants *grants, const struct ipc_peer *peer);
 /* Takes a peer's count out and returns it. */
@@ -49,6 +51,10 @@ bool ipc_grants_is_mover(const struct ipc_grants *grants, const struct ipc_peer 
 void ipc_grants_tombed(struct ipc_grants *grants, const struct ipc_peer *peer, uint64_t count);
 /* All counts of `from` become counts of `to`. */
 void ipc_grants_merge(struct ipc_grants *grants, const struct ipc_peer *from, struct ipc_peer *to);
+/* Counts nothing any more, and keeps its room. */
+void ipc_grants_clear(struct ipc_grants *grants);
+/* The room of a list that was taken out of `grants` and is empty now. */
+void ipc_grants_give_back(struct ipc_grants *grants, struct ipc_grants *take_empty);
 void ipc_grants_deinit(struct ipc_grants *grants);
 
 /* Whether nobody is known to hold a right to the OWN port. */

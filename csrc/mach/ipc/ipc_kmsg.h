@@ -81,9 +81,9 @@ bool ipc_kmsg_hold_rights(struct ipc_kmsg_descriptor *d, uint32_t count);
 /* Size of the message as a task sees it, without trailer. */
 mach_msg_size_t ipc_kmsg_user_size(const struct ipc_kmsg *kmsg);
 
-/* Takes a user's message in: header rights, descriptors, memory, inline bytes. Called and
- * returns without the task lock. MACH_MSG_SUCCESS, or the code with the clean-up that S31-S33
- * prescribe done. */
+/* Takes a user's message in: header rights, descriptors, memory, inline bytes. Called without the
+ * task lock. MACH_MSG_SUCCESS, with the lock; or the code, with the clean-up that S31-S33 prescribe
+ * done and without it. */
 mach_msg_return_t ipc_kmsg_copyin(const mach_msg_header_t *header, mach_msg_size_t size,
                                   struct ipc_kmsg **ret_kmsg);
 

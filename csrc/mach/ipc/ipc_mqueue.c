@@ -172,6 +172,21 @@ void ipc_mqueue_check(mach_port_name_t name)
         ipc_engine_look(channel);
 }
 
+/* Of another task's port, to which there is one channel, all is known that matters once that has been
+ * looked at. */
+void ipc_mqueue_catch_up(mach_port_name_t name)
+{
+    struct ipc_entry *entry = ipc_space_find(name);
+    struct ipc_port *port = entry && !entry->request ? entry->port : NULL;
+    if (!port || port->place != IPC_REMOTE ||
+        port->peer->channels.next->next != &port->peer->channels) {
+        ipc_engine_catch_up();
+        return;
+    }
+    ipc_mqueue_check(name);
+    ipc_engine_leave();
+}
+
 static mach_msg_return_t code_of(int r)
 {
     return r == 0 ? MACH_MSG_SUCCESS : r == -EAGAIN ? MACH_SEND_TIMED_OUT : MACH_SEND_NO_BUFFER;

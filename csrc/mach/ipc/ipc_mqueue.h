@@ -39,6 +39,9 @@ struct ipc_kmsg *ipc_mqueue_peek(const struct ipc_port *port);
 /* The message that `number` others are in front of, or NULL. */
 struct ipc_kmsg *ipc_mqueue_at(const struct ipc_port *port, uint32_t number);
 
+/* For calls that look at one name: sees whether its port has died, or all that there is to see. */
+void ipc_mqueue_catch_up(mach_port_name_t name);
+
 /* Looks whether the task behind a send right is still there, so that a send to a dead one fails
  * before anything is consumed (S148). */
 void ipc_mqueue_check(mach_port_name_t name);

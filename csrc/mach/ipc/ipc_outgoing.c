@@ -8,6 +8,7 @@
 #include "ipc/ipc_peer.h"
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_right.h"
+#include "ipc/ipc_task.h"
 #include "os/os_memfd.h"
 #include "vm/vm_delta.h"
 #include "vm/vm_loan.h"
@@ -117,6 +118,17 @@ int ipc_outgoing_introduce(struct ipc_outgoing *out)
     return r;
 }
 
+/* A third task is gone: its last words may be that the port has moved, and nobody has read them yet.
+ * True: they have been read now. The room that was reserved may be gone with that. */
+static bool last_words(const struct ipc_peer *owner)
+{
+    struct wire_channel *channel = ipc_peer_channel(owner);
+    if (!channel || channel->starved || !lane_ready(&channel->lane.in) || ipc_task.moving)
+        return false;
+    ipc_engine_poll();
+    return true;
+}
+
 /* The form in which a right crosses to this channel's peer. 0 or -errno. */
 static int encode_right(struct ipc_outgoing *out, const struct ipc_carried *right,
                         struct wire_right *ret_wire)
@@ -147,6 +159,8 @@ static int encode_right(struct ipc_outgoing *out, const struct ipc_carried *righ
         } else {
             struct ipc_outgoing_end *end;
             int r = end_for(out, port->peer, &end);
+            if (r == -EPIPE && last_words(port->peer))
+                return -ERESTART;
             if (r < 0 && r != -EPIPE)
                 return r;
             wire.how = r < 0 ? WIRE_RIGHT_DEAD : r > 0 ? WIRE_RIGHT_SAME : WIRE_RIGHT_END;
@@ -321,10 +335,7 @@ static int make_room_for_grant(struct ipc_outgoing *out, const struct ipc_carrie
     struct ipc_peer *peer = out->channel->peer;
     if (!port || port->place != IPC_OWN || port->moving)
         return 0;
-    int r = ipc_grants_add(&port->grants, peer, 1);
-    if (r == 0)
-        r = ipc_grants_add(&port->grants, peer, -1);
-    return r;
+    return ipc_grants_make_room(&port->grants, peer);
 }
 
 int ipc_outgoing_make_room(struct ipc_outgoing *out, const struct ipc_kmsg *kmsg)

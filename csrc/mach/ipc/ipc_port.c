@@ -14,11 +14,47 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+
+/* A request makes and ends a send-once right in either task, so a few structs are kept, each with the
+ * list of its grants. Not where a sanitizer is to see who uses one that has ended. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SPARE_MOST 0u
+#else
+#define SPARE_MOST 64u
+#endif
+
+static struct ipc_port *take_spare(void)
+{
+    struct util_idnode *node = ipc_task.spare;
+    if (!node)
+        return calloc(1, sizeof(struct ipc_port));
+    struct ipc_port *port = UTIL_CONTAINER(node, struct ipc_port, node);
+    struct ipc_grants grants = {.list = port->grants.list, .size = port->grants.size};
+    ipc_task.spare = node->chain;
+    ipc_task.spare_count--;
+    memset(port, 0, sizeof *port);
+    port->grants = grants;
+    return port;
+}
+
+static void port_free(struct ipc_port *take_port)
+{
+    ipc_grants_clear(&take_port->grants);
+    if (ipc_task.spare_count >= SPARE_MOST || take_port->grants.size > 2) {
+        ipc_grants_deinit(&take_port->grants);
+        free(take_port);
+        return;
+    }
+    take_port->node.chain = ipc_task.spare;
+    ipc_task.spare = &take_port->node;
+    ipc_task.spare_count++;
+}
 
 static struct ipc_port *port_alloc(enum ipc_kind kind, enum ipc_place place)
 {
-    struct ipc_port *port = calloc(1, sizeof *port);
+    struct ipc_port *port = take_spare();
     if (!port)
         return NULL;
     port->kind = (uint8_t)kind;
@@ -43,7 +79,7 @@ static struct ipc_port *port_enter(struct ipc_port *port, struct util_id id)
         return NULL;
     port->node.id = id;
     if (util_idmap_insert(&ipc_task.ids, &port->node) < 0) {
-        free(port);
+        port_free(port);
         return NULL;
     }
     return port;
@@ -232,10 +268,9 @@ void ipc_port_unref(struct ipc_port *port)
     if (port->entry)
         util_idmap_remove(&ipc_task.ids, &port->node);
     vm_entry_unref(port->entry);
-    ipc_grants_deinit(&port->grants);
     wire_channel_unref(port->slot_channel);
     free(port->service);
-    free(port);
+    port_free(port);
 }
 
 /* A REMOTE port leaves the id table and its peer: dead, or no right to it is left here. */
@@ -265,7 +300,7 @@ static void release(struct ipc_port *port)
         if (peer != owner)
             ipc_peer_maybe_bye(peer);
     }
-    ipc_grants_deinit(&grants);
+    ipc_grants_give_back(&port->grants, &grants);
     ipc_peer_maybe_bye(owner);
 }
 
@@ -315,7 +350,7 @@ static void leave_table(struct ipc_port *port, bool tell)
             tell_dead(port, peer);
         ipc_peer_maybe_bye(peer);
     }
-    ipc_grants_deinit(&grants);
+    ipc_grants_give_back(&port->grants, &grants);
     free_aliases(port);
 }
 

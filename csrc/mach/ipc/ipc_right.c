@@ -129,9 +129,15 @@ kern_return_t ipc_right_copyin(mach_port_name_t name, mach_msg_type_name_t dispo
                                bool dead_ok, struct ipc_carried *ret_right)
 {
     kern_return_t kr = ipc_right_copyin_check(name, disposition, dead_ok);
-    if (kr != KERN_SUCCESS)
-        return kr;
+    return kr == KERN_SUCCESS ? ipc_right_copyin_checked(name, disposition, ret_right) : kr;
+}
+
+kern_return_t ipc_right_copyin_checked(mach_port_name_t name, mach_msg_type_name_t disposition,
+                                       struct ipc_carried *ret_right)
+{
     struct ipc_entry *entry = ipc_space_find(name);
+    if (!entry)
+        return KERN_INVALID_NAME;
     if (disposition == MACH_MSG_TYPE_MAKE_SEND || disposition == MACH_MSG_TYPE_MAKE_SEND_ONCE)
         return make(entry->port, disposition, ret_right);
     if (disposition == MACH_MSG_TYPE_MOVE_RECEIVE) {

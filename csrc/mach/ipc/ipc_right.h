@@ -23,6 +23,9 @@ kern_return_t ipc_right_copyin(mach_port_name_t name, mach_msg_type_name_t dispo
 /* Whether copyin would succeed, changing nothing. */
 kern_return_t ipc_right_copyin_check(mach_port_name_t name, mach_msg_type_name_t disposition,
                                      bool dead_ok);
+/* Copyin after that check, with nothing changed in between that could matter. */
+kern_return_t ipc_right_copyin_checked(mach_port_name_t name, mach_msg_type_name_t disposition,
+                                       struct ipc_carried *ret_right);
 /* Puts a carried right into the space and consumes it. MACH_PORT_NULL / MACH_PORT_DEAD cross as
  * such. KERN_SUCCESS or KERN_RESOURCE_SHORTAGE (the right is dropped, the name 0). */
 kern_return_t ipc_right_copyout(struct ipc_carried *take_right, mach_port_name_t *ret_name);

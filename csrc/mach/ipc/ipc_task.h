@@ -8,6 +8,7 @@
  *     peers -> channels           the tasks we know and the ways to them (ipc_peer, wire_channel)
  *     doors, ends                 listeners and introduced ends not yet claimed (ipc_door)
  *     engine                      leader, followers, hot channels, pass number (ipc_engine)
+ *     spare                       memory of ports, for the next ones (ipc_port)
  *     judge                       ports whose counts are to be judged (ipc_grant)
  *     threads                     those that have a name or a reply port (ipc_thread)
  *     registered, exc_guard       what mach_ports_register() and task_set_exc_guard_behavior() left
@@ -40,14 +41,16 @@ struct ipc_task {
     uint32_t *marker; /* IPC_TASK_MARK while this address space has been set up */
     struct util_id id;
     struct ipc_space space;
-    struct util_idmap ids;      /* struct ipc_port */
-    struct util_idmap aliases;  /* struct ipc_alias */
-    struct util_link peers;     /* struct ipc_peer */
-    struct util_link channels;  /* struct wire_channel */
-    struct util_link doors;     /* struct ipc_door */
-    struct util_link ends;      /* struct ipc_end */
-    struct util_link judge;     /* struct ipc_port */
-    struct util_link threads;   /* struct ipc_thread */
+    struct util_idmap ids;     /* struct ipc_port */
+    struct util_idmap aliases; /* struct ipc_alias */
+    struct util_link peers;    /* struct ipc_peer */
+    struct util_link channels; /* struct wire_channel */
+    struct util_link doors;    /* struct ipc_door */
+    struct util_link ends;     /* struct ipc_end */
+    struct util_link judge;    /* struct ipc_port */
+    struct util_link threads;  /* struct ipc_thread */
+    struct util_idnode *spare; /* struct ipc_port that nobody needs just now, by `chain` */
+    unsigned spare_count;
     struct os_address address;  /* of the private listener; length 0: none yet */
     struct ipc_port *bootstrap; /* the right in TASK_BOOTSTRAP_PORT, carried; NULL: none */
     struct ipc_engine engine;

@@ -121,8 +121,9 @@ static int discard(struct wire_channel *channel, const struct wire_message_view 
     free(fds);
     if (r == -EMFILE)
         return r;
-    if (view->head.credit != LANE_NO_CREDIT)
-        lane_credit_return(&channel->lane.in, view->head.credit);
+    if (view->head.credit != LANE_NO_CREDIT &&
+        lane_credit_return(&channel->lane.in, view->head.credit))
+        wire_channel_ring(channel);
     return 0;
 }
 

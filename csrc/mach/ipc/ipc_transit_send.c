@@ -32,7 +32,7 @@ int ipc_transit_take_credit(struct wire_channel *channel, struct ipc_port *port,
         port->slot_channel = wire_channel_ref(channel);
         port->slot = slot;
     }
-    if (wire_channel_slot_in_flight(channel, port->slot) >= port->limit)
+    if (!wire_channel_slot_has_room(channel, port->slot, port->limit))
         return -EAGAIN;
     *ret_credit = port->slot;
     return 0;

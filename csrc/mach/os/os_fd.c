@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdint.h>
 #include <string.h>
 #include <unistd.h>
@@ -59,9 +60,21 @@ int os_accept(int listener)
     return fd < 0 ? -errno : fd;
 }
 
+/* A datagram without company: that is most of them, bells. */
+static int send_alone(int fd, const void *data, size_t size)
+{
+    ssize_t r;
+    do { /* as below */
+        r = send(fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+    } while (r < 0 && (errno == EINTR || errno == ECONNRESET));
+    return r < 0 ? -errno : 0;
+}
+
 int os_send(int fd, const void *data, size_t size, const int *borrow_fds, unsigned count,
             bool with_credentials)
 {
+    if (count == 0 && !with_credentials)
+        return send_alone(fd, data, size);
     struct iovec io = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
     union {
         struct cmsghdr align;
@@ -69,12 +82,10 @@ int os_send(int fd, const void *data, size_t size, const int *borrow_fds, unsign
     } control;
     struct msghdr msg = {.msg_iov = &io, .msg_iovlen = 1};
     size_t used = 0;
-    if (count || with_credentials) {
-        memset(&control, 0, sizeof control);
-        msg.msg_control = control.bytes;
-        msg.msg_controllen = sizeof control.bytes;
-    }
-    struct cmsghdr *at = count || with_credentials ? CMSG_FIRSTHDR(&msg) : NULL;
+    memset(&control, 0, sizeof control);
+    msg.msg_control = control.bytes;
+    msg.msg_controllen = sizeof control.bytes;
+    struct cmsghdr *at = CMSG_FIRSTHDR(&msg);
     if (count) {
         *at = (struct cmsghdr){.cmsg_level = SOL_SOCKET,
                                .cmsg_type = SCM_RIGHTS,
@@ -159,6 +170,22 @@ int os_peek(int fd, void *data, size_t size, size_t *ret_size)
         return -errno;
     *ret_size = (size_t)r;
     return r > 0 ? 1 : 0;
+}
+
+bool os_hung_up(int fd)
+{
+    struct pollfd ask = {.fd = fd, .events = POLLRDHUP};
+    return poll(&ask, 1, 0) == 1;
+}
+
+int os_discard(int fd)
+{
+    char byte; /* without room for descriptors the kernel closes them */
+    ssize_t r;
+    do {
+        r = recv(fd, &byte, sizeof byte, MSG_DONTWAIT);
+    } while (r < 0 && (errno == EINTR || errno == ECONNRESET));
+    return r < 0 ? -errno : 0;
 }
 
 bool os_fd_headroom(unsigned count)

@@ -51,6 +51,12 @@ int os_receive(int fd, void *data, size_t size, struct os_received *ret_received
  * datagram's size in *ret_size. */
 int os_peek(int fd, void *data, size_t size, size_t *ret_size);
 
+/* Whether the other end is closed, whatever is still to be read. */
+bool os_hung_up(int fd);
+
+/* Takes the next datagram and throws it away, whatever came with it. 0 or -errno. */
+int os_discard(int fd);
+
 /* Whether `count` more descriptors can be opened now. */
 bool os_fd_headroom(unsigned count);
 

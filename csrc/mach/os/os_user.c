@@ -67,14 +67,13 @@ static bool on_heap(uintptr_t start, uintptr_t end)
 static bool present(const void *at, size_t size, int advice)
 {
     uintptr_t start = (uintptr_t)at, end;
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     if (size == 0)
         return true;
     if (__builtin_add_overflow(start, size, &end))
         return false;
     if (on_stack(start, end) || on_heap(start, end))
         return true;
-    start &= ~(page - 1);
+    start &= ~((uintptr_t)sysconf(_SC_PAGESIZE) - 1);
     int r;
     do {
         r = madvise((void *)start, end - start, advice);

@@ -1,7 +1,6 @@
 /* See wire_channel.h. */
 #include "wire/wire_channel.h"
 
-#include "os/os_clock.h"
 #include "vm/vm_loan.h"
 
 #include <errno.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #define JUST_NOW 20000 /* ns */
+#define BELLS_LEFT 32  /* unread in the socket, which holds some 270 */
 
 struct wire_fds { /* descriptors of one datagram, waiting for their entry */
     struct util_link link;
@@ -22,6 +22,7 @@ struct wire_fds { /* descriptors of one datagram, waiting for their entry */
 static void free_channel(struct wire_channel *channel)
 {
     free(channel->slots.sent);
+    free(channel->slots.returned);
     free(channel->slots.taken);
     free(channel->held.count);
     vm_ledger_unref(channel->lends);
@@ -122,10 +123,13 @@ void wire_channel_ring(struct wire_channel *channel)
     /* A full socket is as good as a bell, and a dead peer needs none: no result matters. */
     const struct wire_datagram bell = {.kind = WIRE_BELL};
     (void)os_send(channel->fd, &bell, WIRE_DATAGRAM_SHORT, NULL, 0, false);
+    ipc_engine_rang();
 }
 
 void wire_channel_commit(struct wire_channel *channel, enum wire_kind kind, size_t payload)
 {
+    channel->lane.out.stamp = (uint64_t)(kind == WIRE_MESSAGE ? ipc_engine_time()
+                                                              : ipc_engine_clock());
     channel->published++;
     channel->said_bye = kind == WIRE_BYE;
     channel->frozen = kind == WIRE_BYE_OK || (channel->frozen && kind == WIRE_MOVED);
@@ -217,6 +221,11 @@ static int read_datagram(struct wire_channel *channel, wire_welcome *welcome)
         channel->broken = true;
         return 0;
     }
+    if (datagram.kind == WIRE_BELL) {
+        channel->rung = true;
+        r = os_discard(channel->fd);
+        return r < 0 ? nothing_read(channel, r) : WIRE_BELL;
+    }
     struct wire_fds *fds = NULL;
     if (datagram.kind == WIRE_FDS &&
         (!os_fd_headroom(datagram.count) || !(fds = new_fds(&datagram)))) {
@@ -236,8 +245,8 @@ static int read_datagram(struct wire_channel *channel, wire_welcome *welcome)
     os_fd_close_all(received.fds, received.count);
     if (datagram.kind == WIRE_WELCOME || datagram.kind == WIRE_ANSWER)
         welcome(channel, &datagram, &received);
-    else if (datagram.kind != WIRE_BELL && datagram.kind != WIRE_REFUSED &&
-             datagram.kind != WIRE_HOLD && datagram.kind != WIRE_STAY)
+    else if (datagram.kind != WIRE_REFUSED && datagram.kind != WIRE_HOLD &&
+             datagram.kind != WIRE_STAY)
         channel->broken = true;
     return (int)datagram.kind;
 }
@@ -245,11 +254,22 @@ static int read_datagram(struct wire_channel *channel, wire_welcome *welcome)
 void wire_channel_read_socket(struct wire_channel *channel, bool to_bell, wire_welcome *welcome)
 {
     channel->starved = false;
+    to_bell = to_bell && channel->bells == 0;
+    channel->bells = 0;
     while (!channel->ended && !channel->broken && !channel->closed) {
         int kind = read_datagram(channel, welcome);
         if (kind == 0 || (to_bell && kind == WIRE_BELL))
             return;
     }
+}
+
+bool wire_channel_leave_bell(struct wire_channel *channel)
+{
+    if (!channel->rung || channel->starved || channel->bells == BELLS_LEFT ||
+        !lane_ready(&channel->lane.in))
+        return false;
+    channel->bells++;
+    return true;
 }
 
 /* Moves descriptors with that token from the kept datagrams; older ones were never claimed. */
@@ -333,13 +353,11 @@ int wire_channel_take_fds(struct wire_channel *channel, uint64_t token, unsigned
 
 bool wire_channel_gone(struct wire_channel *channel)
 {
-    char byte;
-    size_t size;
     if (channel->closed || channel->ended || channel->broken)
         return true;
-    if (os_clock_now() - channel->heard < JUST_NOW)
+    if (ipc_engine_clock() - channel->heard < JUST_NOW)
         return false; /* what it says in those microseconds is what Mach would say: S37 */
-    return os_peek(channel->fd, &byte, sizeof byte, &size) == 0;
+    return os_hung_up(channel->fd);
 }
 
 static bool slot_idle(const struct wire_channel *channel, uint32_t slot)
@@ -365,14 +383,17 @@ int wire_channel_slot_take(struct wire_channel *channel, uint32_t *ret_slot)
         uint32_t *sent = realloc(slots->sent, size * sizeof *sent);
         if (sent)
             slots->sent = sent;
+        uint32_t *returned = realloc(slots->returned, size * sizeof *returned);
+        if (returned)
+            slots->returned = returned;
         bool *taken = realloc(slots->taken, size * sizeof *taken);
         if (taken)
             slots->taken = taken;
-        if (!sent || !taken)
+        if (!sent || !returned || !taken)
             return -ENOMEM;
         slots->size = size;
     }
-    slots->sent[slot] = lane_credit_returned(&channel->lane.out, slot);
+    slots->sent[slot] = slots->returned[slot] = lane_credit_returned(&channel->lane.out, slot);
     slots->taken[slot] = true;
     slots->used++;
     *ret_slot = slot;
@@ -392,6 +413,16 @@ uint32_t wire_channel_slot_in_flight(const struct wire_channel *channel, uint32_
     /* A reader that returns more than it got only cheats itself of its own limit. */
     uint32_t flight = channel->slots.sent[slot] - lane_credit_returned(&channel->lane.out, slot);
     return flight > UINT32_MAX / 2 ? 0 : flight;
+}
+
+bool wire_channel_slot_has_room(struct wire_channel *channel, uint32_t slot, uint32_t limit)
+{
+    struct wire_slots *slots = &channel->slots;
+    if (slots->sent[slot] - slots->returned[slot] < limit)
+        return true;
+    uint32_t flight = wire_channel_slot_in_flight(channel, slot);
+    slots->returned[slot] = slots->sent[slot] - flight;
+    return flight < limit;
 }
 
 int wire_channel_may_hold(struct wire_channel *channel, uint32_t slot, uint32_t most)
@@ -423,7 +454,6 @@ void wire_channel_release(struct wire_channel *channel, uint32_t slot)
     channel->held.count[slot]--;
     if (channel->closed)
         return;
-    lane_credit_return(&channel->lane.in, slot);
-    if (lane_room_wanted(&channel->lane.in))
+    if (lane_credit_return(&channel->lane.in, slot))
         wire_channel_ring(channel);
 }

@@ -25,8 +25,9 @@
 struct ipc_peer;
 struct vm_ledger;
 
-struct wire_slots { /* the sender's side of queue limits: one slot for each port it sends to */
-    uint32_t *sent; /* messages that took the slot */
+struct wire_slots {     /* the sender's side of queue limits: one slot for each port it sends to */
+    uint32_t *sent;     /* messages that took the slot */
+    uint32_t *returned; /* of them, as last looked at */
     bool *taken;
     uint32_t used, size;
 };
@@ -49,6 +50,8 @@ struct wire_channel {
     bool frozen;              /* our last entry was BYE_OK: nothing more unless the peer goes on */
     struct util_id alias;     /* of a look-up that was not answered in time */
     int64_t heard;            /* when an entry of the peer's was last read */
+    bool rung;                /* a bell has been read: nothing but bells and descriptors follow */
+    uint8_t bells;            /* rung since the socket was last read to its end */
     uint64_t token;           /* of the last descriptors sent */
     struct util_link fds;     /* struct wire_fds: received, not yet asked for */
     struct util_link waiters; /* struct ipc_waiter: senders that wait for room or a slot */
@@ -88,6 +91,10 @@ void wire_channel_ring(struct wire_channel *channel);
 /* Whether ports have begun to move away from the peer since the last MOVED that was read. */
 bool wire_channel_cut(const struct wire_channel *channel);
 
+/* A bell rang for what is in the ring: whether the datagram may stay in the socket, for now. A few of
+ * them cost nothing there, and the end of the socket is another event. */
+bool wire_channel_leave_bell(struct wire_channel *channel);
+
 typedef void wire_welcome(struct wire_channel *channel, const struct wire_datagram *datagram,
                           const struct os_received *received);
 /* Reads the socket until it is empty, or, with `to_bell`, until a bell has been read: it says all
@@ -116,6 +123,8 @@ int wire_channel_slot_take(struct wire_channel *channel, uint32_t *ret_slot);
 void wire_channel_slot_give(struct wire_channel *channel, uint32_t slot);
 /* Messages that took the slot and have not left their port. */
 uint32_t wire_channel_slot_in_flight(const struct wire_channel *channel, uint32_t slot);
+/* Whether that is below the limit; the reader's count is looked at only if it may not be. */
+bool wire_channel_slot_has_room(struct wire_channel *channel, uint32_t slot, uint32_t limit);
 
 /* Whether a message that took the peer's slot may come in. 0, -ENOMEM, or -EBADMSG: `most` of them are
  * here already, or there is no such slot. */

@@ -1,6 +1,7 @@
 /* See wire_lane.h. */
 #include "wire/wire_lane.h"
 
+#include "os/os_cache.h"
 #include "os/os_memfd.h"
 
 #include <errno.h>
@@ -21,6 +22,8 @@
 #define DIRECTION_SIZE (CREDITS_SIZE + SEGMENTS_SIZE)
 #define LANE_SIZE (HEADER_SIZE + 2 * DIRECTION_SIZE)
 #define POPULATE_STEP 65536u
+#define POPULATE_FIRST 16384u /* most channels never need more */
+#define PAYLOAD_AT (sizeof(struct lane_entry) + sizeof(uint64_t)) /* after the stamp */
 #define SWITCH_ROOM sizeof(struct lane_entry) /* always kept free for a SWITCH */
 
 struct lane_position {
@@ -46,7 +49,7 @@ static uint64_t segment_offset(unsigned i)
 
 static size_t entry_size(size_t payload)
 {
-    return (payload + sizeof(struct lane_entry) + 7) & ~(size_t)7;
+    return (payload + PAYLOAD_AT + 7) & ~(size_t)7;
 }
 
 /* Lays the two directions over the mapping: the maker produces into direction 0. */
@@ -115,11 +118,18 @@ void lane_deinit(struct lane *lane)
 }
 
 /* Bytes in use in the current segment, or -EBADMSG when the reader's head is impossible. */
-static int64_t in_use(const struct lane_out *out)
+static int64_t in_use(struct lane_out *out)
 {
-    uint64_t head = atomic_load_explicit(&out->shared->at[out->segment].head, memory_order_acquire);
-    uint64_t used = out->tail - head;
+    out->head = atomic_load_explicit(&out->shared->at[out->segment].head, memory_order_acquire);
+    uint64_t used = out->tail - out->head;
     return used > LANE_SEGMENT_SIZE(out->segment) ? -EBADMSG : (int64_t)used;
+}
+
+/* The same, or more: the reader's line is left alone as long as that is enough to know. */
+static int64_t in_use_at_most(struct lane_out *out, uint64_t enough)
+{
+    uint64_t used = out->tail - out->head;
+    return used <= enough ? (int64_t)used : in_use(out);
 }
 
 static bool segment_empty(const struct lane_out *out, unsigned i)
@@ -145,6 +155,7 @@ static void go_to_segment(struct lane_out *out, unsigned next)
     out->stale &= ~(1u << next);
     out->segment = next;
     out->tail = atomic_load_explicit(&out->shared->at[next].tail, memory_order_relaxed);
+    out->head = out->tail; /* it is empty */
 }
 
 /* Gives back the pages of large segments that the reader has left. */
@@ -166,7 +177,9 @@ static int populate(struct lane_out *out, uint64_t offset, size_t size)
     uint64_t capacity = LANE_SEGMENT_SIZE(out->segment);
     uint64_t *have = &out->populated[out->segment];
     while (*have < offset + size) {
-        uint64_t step = capacity - *have < POPULATE_STEP ? capacity - *have : POPULATE_STEP;
+        uint64_t step = *have ? POPULATE_STEP - *have % POPULATE_STEP : POPULATE_FIRST;
+        if (step > capacity - *have)
+            step = capacity - *have;
         char *at = out->segments + segment_offset(out->segment) + *have;
         if (madvise(at, step, MADV_POPULATE_WRITE) < 0 && errno != EINVAL)
             return -ENOMEM;
@@ -182,7 +195,8 @@ static int place(struct lane_out *out, size_t size, void **ret_payload)
     uint64_t capacity = LANE_SEGMENT_SIZE(out->segment);
     uint64_t to_end = capacity - (out->tail & (capacity - 1));
     size_t total = size <= to_end ? size : size + (size_t)to_end;
-    int64_t used = in_use(out);
+    uint64_t most = total + SWITCH_ROOM < capacity ? capacity - total - SWITCH_ROOM : 0;
+    int64_t used = in_use_at_most(out, most);
     if (used < 0)
         return (int)used;
     if (capacity - (uint64_t)used < total + SWITCH_ROOM)
@@ -198,7 +212,7 @@ static int place(struct lane_out *out, size_t size, void **ret_payload)
                                                         .kind = LANE_WRAP};
         out->tail = at; /* published together with the entry */
     }
-    *ret_payload = entry_at(out, out->tail) + 1;
+    *ret_payload = (char *)entry_at(out, out->tail) + PAYLOAD_AT;
     return 1;
 }
 
@@ -233,13 +247,25 @@ int lane_reserve(struct lane_out *out, size_t payload, void **ret_payload)
     }
 }
 
+/* The reader still has the lines of an earlier entry where the next one goes: better now than when
+ * somebody waits for it. */
+static void fetch_next(const struct lane_out *out)
+{
+    const char *at = (const char *)entry_at(out, out->tail);
+    for (unsigned i = 0; i < 4; i++)
+        os_cache_own(at + i * 64u);
+}
+
 bool lane_commit(struct lane_out *out, uint16_t kind, size_t payload)
 {
     struct lane_entry *entry = entry_at(out, out->tail);
-    *entry = (struct lane_entry){.size = (uint32_t)entry_size(payload), .kind = kind};
-    out->tail += entry->size;
+    size_t size = entry_size(payload);
+    *entry = (struct lane_entry){.size = (uint32_t)size, .kind = kind};
+    memcpy(entry + 1, &out->stamp, sizeof out->stamp);
+    out->tail += size;
     atomic_store_explicit(&out->shared->at[out->segment].tail, out->tail, memory_order_release);
     atomic_thread_fence(memory_order_seq_cst);
+    fetch_next(out);
     return atomic_load_explicit(&out->shared->bell, memory_order_relaxed) != 0 &&
            atomic_exchange_explicit(&out->shared->bell, 0, memory_order_seq_cst) != 0;
 }
@@ -288,9 +314,15 @@ int lane_peek(struct lane_in *in, uint16_t *ret_kind, const void **ret_payload, 
             entry.size > capacity - offset)
             return -EBADMSG;
         if (entry.kind >= LANE_FIRST_PAYLOAD) {
+            uint64_t stamp;
+            if (entry.size < PAYLOAD_AT)
+                return -EBADMSG;
+            memcpy(&stamp, at + sizeof entry, sizeof stamp);
+            if (stamp > in->stamp)
+                in->stamp = stamp;
             *ret_kind = entry.kind;
-            *ret_payload = at + sizeof entry;
-            *ret_size = entry.size - sizeof entry;
+            *ret_payload = at + PAYLOAD_AT;
+            *ret_size = entry.size - PAYLOAD_AT;
             return 1;
         }
         if (entry.kind != LANE_WRAP && entry.kind != LANE_SWITCH)
@@ -305,9 +337,18 @@ int lane_peek(struct lane_in *in, uint16_t *ret_kind, const void **ret_payload, 
     return -EBADMSG;
 }
 
+bool lane_peek_stamp(struct lane_in *in)
+{
+    uint16_t kind;
+    const void *payload;
+    size_t size;
+    return lane_ready(in) && lane_peek(in, &kind, &payload, &size) != 0;
+}
+
 void lane_consume(struct lane_in *in, size_t payload)
 {
-    advance(in, payload + sizeof(struct lane_entry));
+    in->unasked += payload + PAYLOAD_AT;
+    advance(in, payload + PAYLOAD_AT);
 }
 
 bool lane_arm(struct lane_in *in)
@@ -322,10 +363,19 @@ void lane_disarm(struct lane_in *in)
     atomic_store_explicit(&in->shared->bell, 0, memory_order_relaxed);
 }
 
-void lane_credit_return(struct lane_in *in, uint32_t slot)
+/* Clears the producer's wish, if there is one. */
+static bool take_wish(struct lane_in *in)
 {
-    if (slot < LANE_CREDITS)
-        atomic_fetch_add_explicit(&in->credits[slot], 1, memory_order_release);
+    return atomic_load_explicit(&in->shared->waiting, memory_order_seq_cst) != 0 &&
+           atomic_exchange_explicit(&in->shared->waiting, 0, memory_order_seq_cst) != 0;
+}
+
+bool lane_credit_return(struct lane_in *in, uint32_t slot)
+{
+    if (slot >= LANE_CREDITS)
+        return false;
+    atomic_fetch_add_explicit(&in->credits[slot], 1, memory_order_seq_cst);
+    return take_wish(in);
 }
 
 uint32_t lane_credit_returned(const struct lane_out *out, uint32_t slot)
@@ -341,9 +391,19 @@ void lane_want_room(struct lane_out *out)
 
 bool lane_room_wanted(struct lane_in *in)
 {
+    in->unasked = 0;
     atomic_thread_fence(memory_order_seq_cst);
-    return atomic_load_explicit(&in->shared->waiting, memory_order_relaxed) != 0 &&
-           atomic_exchange_explicit(&in->shared->waiting, 0, memory_order_seq_cst) != 0;
+    return take_wish(in);
+}
+
+/* What was consumed before the last question, a waiting producer has seen; so what it took for
+ * unread has been consumed since, or is still to be. It finds no room only in the largest segment,
+ * with all but an entry and its padding unread. */
+bool lane_room_wanted_now(struct lane_in *in)
+{
+    _Static_assert(LANE_SEGMENT_SIZE(LANE_SEGMENTS - 1) - 2 * LANE_ENTRY_MAX > 2 * LANE_ASK,
+                   "a full ring holds more than is consumed between two questions");
+    return in->unasked >= LANE_ASK && lane_room_wanted(in);
 }
 
 struct lane_loans *lane_lent(const struct lane_out *out)
@@ -358,6 +418,9 @@ struct lane_loans *lane_borrowed(const struct lane_in *in)
 
 void lane_tell_cpu(struct lane_out *out, uint32_t cpu)
 {
+    if (out->cpu == cpu + 1)
+        return; /* the reader polls that line: each store would take it away */
+    out->cpu = cpu + 1;
     atomic_store_explicit(&out->shared->cpu, cpu + 1, memory_order_relaxed);
 }
 

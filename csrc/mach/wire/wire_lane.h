@@ -35,14 +35,15 @@
 #define LANE_SEGMENT_SIZE(i) ((uint64_t)65536 << (i)) /* 64 KiB ... 4 MiB */
 #define LANE_CREDITS 65535                            /* slots; see lane_credit_returned */
 #define LANE_NO_CREDIT UINT32_MAX                     /* an entry that takes no slot */
+#define LANE_ASK 65536                                /* see lane_room_wanted_now */
 #define LANE_ENTRY_MAX 262144                         /* bytes; larger messages are spilled */
 #define LANE_LOANS 256u                               /* of each direction (vm_loan.h) */
 #define LANE_LOAN_WORDS (LANE_LOANS / 64)
 
 enum lane_kind { LANE_WRAP = 1, LANE_SWITCH, LANE_FIRST_PAYLOAD };
 
-struct lane_entry { /* in shared memory, 8-byte aligned; the payload follows */
-    uint32_t size;  /* header and payload, a multiple of 8 */
+struct lane_entry { /* in shared memory, 8-byte aligned; stamp and payload follow */
+    uint32_t size;  /* header, stamp and payload, a multiple of 8 */
     uint16_t kind;
     uint16_t argument; /* LANE_SWITCH: the segment to go on in */
 };
@@ -60,10 +61,13 @@ struct lane_out { /* producer's side of one direction */
     struct lane_shared *shared;
     char *segments;
     _Atomic uint32_t *credits;         /* messages taken off ports, by slot; the reader counts up */
+    uint64_t stamp;                    /* when the next entry is published, as its producer says */
     unsigned segment;                  /* where the next entry goes */
     uint64_t tail;                     /* of that segment: published, plus what is reserved */
+    uint64_t head;                     /* of that segment, as last looked at */
     uint64_t populated[LANE_SEGMENTS]; /* bytes known to have pages */
     unsigned stale; /* bit i: segment i was left and its pages not given back yet */
+    uint32_t cpu;   /* last told to the reader, plus 1 */
 };
 
 struct lane_in { /* reader's side of one direction */
@@ -72,6 +76,8 @@ struct lane_in { /* reader's side of one direction */
     _Atomic uint32_t *credits;
     unsigned segment;
     uint64_t head[LANE_SEGMENTS];
+    uint64_t stamp; /* of the entry last looked at; never less than of the one before */
+    size_t unasked; /* bytes consumed since the producer was last asked whether it waits */
 };
 
 struct lane {
@@ -106,6 +112,10 @@ bool lane_commit(struct lane_out *out, uint16_t kind, size_t payload);
  * 0 when there is none; -EBADMSG when the producer broke the rules. */
 int lane_peek(struct lane_in *in, uint16_t *ret_kind, const void **ret_payload, size_t *ret_size);
 
+/* Looks at the next entry's stamp alone, for comparing with other lanes. False: there is none. What
+ * breaks the rules has the stamp of what came before. */
+bool lane_peek_stamp(struct lane_in *in);
+
 /* Gives back the room of the entry just peeked. */
 void lane_consume(struct lane_in *in, size_t payload);
 
@@ -122,8 +132,9 @@ bool lane_ready(const struct lane_in *in);
 bool lane_arm(struct lane_in *in);
 void lane_disarm(struct lane_in *in);
 
-/* Reader: one message that took this slot has left its port. */
-void lane_credit_return(struct lane_in *in, uint32_t slot);
+/* Reader: one message that took this slot has left its port. True: the producer waits for that, as
+ * lane_room_wanted. */
+bool lane_credit_return(struct lane_in *in, uint32_t slot);
 /* Producer: how many of this slot's messages have left their port (wraps; compare by difference). */
 uint32_t lane_credit_returned(const struct lane_out *out, uint32_t slot);
 
@@ -131,6 +142,9 @@ uint32_t lane_credit_returned(const struct lane_out *out, uint32_t slot);
 void lane_want_room(struct lane_out *out);
 /* Reader: whether the producer waits; clears the wish, so that one bell answers it. */
 bool lane_room_wanted(struct lane_in *in);
+/* The same after reading, and without a look as long as too little has been consumed for anybody
+ * to wait: a producer finds no room only when more than LANE_ASK bytes are unread. */
+bool lane_room_wanted_now(struct lane_in *in);
 
 /* Where the loans are told of that were made here, and those that came from the other side. */
 struct lane_loans *lane_lent(const struct lane_out *out);
