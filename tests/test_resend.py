@@ -182,6 +182,26 @@ def test_a_service_that_was_busy_when_it_was_found(spawn, name, region):
         assert send(client, region) == (PAGE, SIZE - PAGE)
 
 
+def count(name):
+    """Answers with how many parts were equal to the first."""
+    with machool.Server(name) as server:
+        tell("ready")
+        for request in server:
+            first = request.ool[0]
+            request.reply(b"%d" % sum(part == first for part in request.ool))
+
+
+def test_more_descriptors_than_a_datagram_takes(spawn, name):
+    spawn(count, name).hear()
+    parts = 150  # two descriptors each, 253 a datagram
+    with machool.Client(name, timeout=LIMIT) as client, machool.Region(128 << 10) as small:
+        assert client.request(ool=[small] * parts).body == b"%d" % parts
+        write(small, 3)
+        with Moved() as moved:
+            assert client.request(ool=[small] * parts).body == b"%d" % parts
+        assert moved.copied == parts * PAGE
+
+
 def test_moved_away_after_a_few_pages(spawn, name, region):
     spawn(hasher, name).hear()
     with machool.Client(name, timeout=LIMIT) as client:
