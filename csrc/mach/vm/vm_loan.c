@@ -140,18 +140,24 @@ void vm_loan_forget_home(struct vm_loan *loan)
 
 /* ---- lending ------------------------------------------------------------------------------- */
 
-/* The idle loan that came back last and suits; NULL: none, or the bound has been reached. */
+/* The idle loan to copy into: what came back last and suits, if possible none that a region could be
+ * built in. NULL: none, or the bound has been reached. */
 static struct vm_loan *ready(struct vm_ledger *ledger, size_t size)
 {
+    struct vm_loan *found = NULL;
     if (!vm_pool_collect(ledger))
         return NULL;
     UTIL_LIST_EACH(at, after, &ledger->idle)
     {
         struct vm_loan *loan = UTIL_CONTAINER(at, struct vm_loan, idle);
-        if (vm_pool_suits(loan, size))
-            return vm_pool.lent_bytes + loan->capacity <= vm_pool.lent_max ? loan : NULL;
+        if (!vm_pool_suits(loan, size) || vm_pool.lent_bytes + loan->capacity > vm_pool.lent_max)
+            continue;
+        if (!found || !loan->built)
+            found = loan;
+        if (!loan->built)
+            break;
     }
-    return NULL;
+    return found;
 }
 
 bool vm_loan_is_ready(struct vm_ledger *ledger, size_t size)
@@ -167,6 +173,7 @@ int vm_loan_find(struct vm_ledger *ledger, size_t size, struct vm_loan **ret_loa
     warm_up(loan);
     vm_pool_unidle(loan);
     vm_pool_set(loan, VM_LOAN_CARRIED);
+    loan->built = false;
     *ret_loan = loan;
     return 0;
 }
@@ -256,6 +263,7 @@ int vm_loan_take(struct vm_ledger *ledger, struct vm_region *region, enum vm_loa
         return -EAGAIN;
     }
     loan->used = region->used;
+    loan->built = loan->ledger == ledger;
     if (fresh)
         loan->fd = vm_map_steal(region);
     else

@@ -310,7 +310,7 @@ struct vm_loan *vm_pool_any_idle(size_t size)
     UTIL_LIST_EACH(at, after, &vm_pool.by_age)
     {
         struct vm_loan *loan = UTIL_CONTAINER(at, struct vm_loan, by_age);
-        if (vm_pool_suits(loan, size))
+        if (loan->built && vm_pool_suits(loan, size))
             return loan;
     }
     return NULL;

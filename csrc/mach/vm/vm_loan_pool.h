@@ -26,6 +26,7 @@ struct vm_loan {
     uint32_t index;
     bool known;        /* lender: the peer has the descriptor; borrower: always */
     bool warm;         /* its pages are in this task's page table */
+    bool built;        /* a region, the last time: memory to build the next one in, not to copy to */
     uintptr_t address; /* 0: not mapped */
     size_t capacity;
     size_t used;    /* CARRIED with a home: bytes of the region that count */
@@ -60,7 +61,8 @@ bool vm_pool_collect(struct vm_ledger *ledger);
 /* Bytes of an object that is to hold so many, with room for a little more the next time. */
 size_t vm_pool_capacity(size_t size);
 bool vm_pool_suits(const struct vm_loan *loan, size_t size);
-/* The loan that became idle last and suits, of any ledger; still idle. NULL: none. */
+/* The loan that became idle last and suits, of any ledger, and was a region before: what lies ready for
+ * copies stays there. Still idle. NULL: none. */
 struct vm_loan *vm_pool_any_idle(size_t size);
 
 bool vm_pool_has_table(struct vm_ledger *ledger);

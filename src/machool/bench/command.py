@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import machool
 from machool.bench import goals, machine, native, parts, peers, plot, table
 from machool.bench.other import Pairs
 from machool.bench.progress import Progress
@@ -88,6 +89,7 @@ def measure(asked: parts.Effort, names: Sequence[str], progress: Progress) -> di
         for part in parts.PARTS:
             if part.name in names:
                 progress.begin(part.name)
+                machool.trim()  # no part begins with what another has left
                 if measured := part.measure(run):
                     report[part.name] = measured
     progress.end()
