@@ -61,6 +61,19 @@ void machool_set_limits(uint64_t idle_bytes, uint64_t lent_bytes);
 /* Gives idle memory back to the system. */
 void machool_trim(void);
 
+/*
+ * By which way the out-of-line memory came that this thread has received last: of the index-th memory
+ * descriptor of that message, counted from 0. A report, for tuning; up to 32 of a message are known.
+ */
+#define MACHOOL_TRANSPORT_UNKNOWN 0
+#define MACHOOL_TRANSPORT_INLINE 1  /* its bytes were in the message itself */
+#define MACHOOL_TRANSPORT_COPIED 2  /* copied into an object of its own */
+#define MACHOOL_TRANSPORT_SHARED 3  /* the sender's region, without a copy: shared until written to */
+#define MACHOOL_TRANSPORT_CHANGES 4 /* the same, and copies of the pages that have changed since */
+#define MACHOOL_TRANSPORT_LENT 5    /* copied into memory that goes back to the sender when freed */
+#define MACHOOL_TRANSPORT_MOVED 6   /* the sender's own pages, which go back likewise */
+int machool_transport(unsigned index);
+
 /* What this process has moved so far, and what it holds now. */
 struct machool_stats {
     uint64_t messages_sent;
