@@ -229,13 +229,18 @@ static int adopt_region(struct vm_ledger *ledger, struct vm_region *region,
     return 0;
 }
 
+/* Whether nothing is remembered of it: maximum protection, inheritance. */
+static bool is_unmarked(const struct vm_region *region)
+{
+    const struct vm_range *range = vm_range_next(region->address);
+    return !range || range->start >= region->address + region->size;
+}
+
 /* As the layer made it: one readable and writable mapping, of which nothing is remembered. */
 static bool is_plain(const struct vm_region *region)
 {
     int protection;
-    uintptr_t end = region->address + region->size;
-    const struct vm_range *range = vm_range_next(region->address);
-    if (!vm_region_intact(region, &protection) || (range && range->start < end))
+    if (!is_unmarked(region) || !vm_region_intact(region, &protection))
         return false;
     return protection == (PROT_READ | PROT_WRITE) ||
            mprotect((void *)region->address, region->size, PROT_READ | PROT_WRITE) == 0;
@@ -423,7 +428,9 @@ bool vm_loan_park(uintptr_t start, size_t size, enum vm_loan_leave leave)
 {
     struct vm_region *region = vm_map_find(start);
     struct vm_loan *loan = region ? region->loan : NULL;
-    if (!loan || vm_page_round(region->used) != size || !is_plain(region))
+    bool vouched = leave == VM_LOAN_IN_PLACE; /* that the mapping is as the caller got it, too */
+    if (!loan || vm_page_round(region->used) != size ||
+        !(vouched ? is_unmarked(region) : is_plain(region)))
         return false;
     if (leave != VM_LOAN_IN_PLACE && move_away(loan, leave == VM_LOAN_ZEROS) < 0)
         return false;

@@ -37,8 +37,8 @@ kern_return_t machool_bootstrap_register(const char *service_name, mach_port_t p
  * machool_allocate: `size` bytes, rounded up to whole pages, anywhere. With MACHOOL_UNCLEARED the
  * pages may have any contents: for who overwrites all of them. Codes are those of vm_allocate.
  *
- * machool_deallocate: for who vouches that no pointer into the range is left anywhere; it may then
- * stay mapped for the next message. Codes are those of vm_deallocate.
+ * machool_deallocate: for who vouches that no pointer into the range is left anywhere, and that nothing
+ * was mapped or protected there but by calls of Mach; it may then stay mapped for the next message. Codes are those of vm_deallocate.
  *
  * machool_give: once the next send of exactly this region has succeeded, its contents are of no interest
  * any more, though that send does not deallocate it; the range stays, with zeros in it. If the send
