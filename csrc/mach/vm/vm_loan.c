@@ -428,9 +428,10 @@ bool vm_loan_park(uintptr_t start, size_t size, enum vm_loan_leave leave)
 {
     struct vm_region *region = vm_map_find(start);
     struct vm_loan *loan = region ? region->loan : NULL;
-    bool vouched = leave == VM_LOAN_IN_PLACE; /* that the mapping is as the caller got it, too */
-    if (!loan || vm_page_round(region->used) != size ||
-        !(vouched ? is_unmarked(region) : is_plain(region)))
+    if (!loan || vm_page_round(region->used) != size)
+        return false;
+    bool vouched = leave == VM_LOAN_IN_PLACE && !region->protected && is_unmarked(region);
+    if (!vouched && !is_plain(region))
         return false;
     if (leave != VM_LOAN_IN_PLACE && move_away(loan, leave == VM_LOAN_ZEROS) < 0)
         return false;
