@@ -352,9 +352,12 @@ static unsigned polled_channels(struct wire_channel *ret_channels[ENGINE_HOT])
     unsigned count = 0;
     UTIL_LIST_EACH(at, after, &ipc_task.channels)
     {
+        struct wire_channel *channel = UTIL_CONTAINER(at, struct wire_channel, in_task);
         if (count == ENGINE_HOT)
             return hot_channels(ret_channels);
-        ret_channels[count++] = UTIL_CONTAINER(at, struct wire_channel, in_task);
+        if (util_list_empty(&channel->hot) && util_id_is_none(channel->peer->id))
+            continue; /* what it says in its socket comes first: who it is, and what was looked up */
+        ret_channels[count++] = channel;
     }
     for (unsigned i = 0; i < count; i++)
         wire_channel_ref(ret_channels[i]);

@@ -257,6 +257,11 @@ static int receive_count(struct wire_channel *channel, uint16_t kind, const void
         return -EAGAIN;
     bool own = port && port->place == IPC_OWN;
     bool mover = own && ipc_grants_is_mover(&port->grants, peer);
+    if (kind == WIRE_LIMIT && !port) { /* as with a death: it is known by another id, so far */
+        ipc_peer_meet();
+        peer = channel->peer;
+        port = ipc_port_find(entry.id);
+    }
     bool theirs = port && port->place == IPC_REMOTE && port->peer == peer;
     switch (kind) {
     case WIRE_CLAIM:
