@@ -23,7 +23,8 @@ struct holder {                   /* one ring that is cut */
     struct wire_channel *channel; /* referenced */
     struct ipc_port **ports; /* which of the moving ones its peer holds; carried once committed */
     uint32_t count;
-    int end; /* connected to the new owner; -1: none needed */
+    bool primary; /* this is the channel that tells its peer the way */
+    int end;      /* connected to the new owner; -1: none needed */
     uint64_t token;
 };
 
@@ -166,11 +167,12 @@ static int make_cut(struct move *move, const struct ipc_kmsg *kmsg)
 static void tell_moved(struct wire_channel *channel, const struct holder *holder,
                        struct util_id owner)
 {
-    bool primary = holder && ipc_peer_channel(channel->peer) == channel;
+    bool primary = holder && holder->primary;
     struct wire_moved head = {.task = owner,
                               .token = primary  ? holder->token
                                        : holder ? WIRE_ELSEWHERE
                                                 : 0,
+                              .serial = primary ? ipc_task.moves : 0,
                               .read = channel->read,
                               .cut = channel->cut + 1,
                               .count = holder ? holder->count : 0};
@@ -205,6 +207,13 @@ static int find_held(struct move *move, struct holder *holder)
     return 0;
 }
 
+/* The channel that its peer is spoken to by; if both have done with all of them, the first. */
+static bool is_primary(const struct wire_channel *channel)
+{
+    const struct wire_channel *usual = ipc_peer_channel(channel->peer);
+    return usual ? usual == channel : channel->peer->channels.next == &channel->in_peer;
+}
+
 static int find_holders(struct move *move)
 {
     uint32_t count = 0;
@@ -219,7 +228,8 @@ static int find_holders(struct move *move)
         if (r < 0 || !is_cut(channel))
             continue;
         struct holder *holder = &move->holders[move->holder_count++];
-        *holder = (struct holder){.channel = wire_channel_ref(channel), .end = -1};
+        *holder = (struct holder){
+            .channel = wire_channel_ref(channel), .primary = is_primary(channel), .end = -1};
         r = find_held(move, holder);
     }
     return r;
@@ -229,7 +239,7 @@ static int find_holders(struct move *move)
 static int introduce_holder(struct holder *holder, const struct ipc_peer *owner)
 {
     struct wire_channel *channel = holder->channel;
-    if (holder->count == 0 || channel->peer == owner || ipc_peer_channel(channel->peer) != channel)
+    if (holder->count == 0 || channel->peer == owner || !holder->primary)
         return 0;
     if (!owner->listener.length)
         return -ENOBUFS; /* it has not said yet who it is */
@@ -410,10 +420,11 @@ static void empty(struct move *move, uint32_t i)
 static void commit(struct move *move, struct ipc_peer *owner)
 {
     struct util_id task = owner->id;
+    ipc_task.moves++;
     for (uint32_t i = 0; i < move->holder_count; i++) {
         struct holder *holder = &move->holders[i];
-        if (!holder->channel->closed)
-            ipc_tomb_add(holder->channel, holder->ports, holder->count);
+        if (holder->primary && !holder->channel->closed)
+            ipc_tomb_add(holder->channel->peer, ipc_task.moves, holder->ports, holder->count);
     }
     for (uint32_t i = 0; i < move->count; i++)
         ipc_port_carry(move->ports[i]); /* until all is told */

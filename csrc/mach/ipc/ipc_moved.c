@@ -21,21 +21,16 @@
 
 bool ipc_move_tombed(const struct wire_channel *channel, struct util_id id)
 {
-    return !util_list_empty(&channel->tombs) && ipc_tomb_has(channel, id);
-}
-
-void ipc_move_forget(struct wire_channel *channel)
-{
-    ipc_tomb_lift_all(channel);
+    return !util_list_empty(&channel->peer->tombs) && ipc_tomb_has(channel->peer, id);
 }
 
 int ipc_move_acknowledged(struct wire_channel *channel, const void *payload, size_t size)
 {
-    struct wire_count ack;
-    int r = wire_count_read(payload, size, &ack);
+    struct wire_number ack;
+    int r = wire_number_read(payload, size, &ack);
     if (r < 0)
         return r;
-    ipc_tomb_lift(channel, (uint32_t)ack.count);
+    ipc_tomb_lift(channel->peer, ack.number);
     if (!channel->closed)
         ipc_peer_maybe_bye(channel->peer);
     return 0;
@@ -187,20 +182,32 @@ static void mark_missed(const struct wire_channel *channel, const struct wire_mo
     }
 }
 
+/* Another channel tells where they are, and has not been read that far. */
+static bool is_ahead(const struct ipc_peer *from, const struct wire_moved *moved,
+                     const struct util_id *ids)
+{
+    bool ahead = false;
+    for (uint32_t i = 0; moved->token == WIRE_ELSEWHERE && !ahead && i < moved->count; i++)
+        ahead = held_of(from, ids[i]) != NULL;
+    return ahead;
+}
+
 int ipc_move_hear(struct wire_channel *channel, const void *payload, size_t size)
 {
     struct wire_moved moved;
     const struct util_id *ids;
     struct ipc_way way = {.end = -1};
     int r = wire_moved_read(payload, size, &moved, &ids);
+    if (r == 0 && is_ahead(channel->peer, &moved, ids) && ipc_engine_puzzled(channel))
+        return -EAGAIN; /* until the channel that tells the way has been read */
     bool follows = r == 0 && moved.count && moved.token != WIRE_ELSEWHERE;
     if (follows)
         r = open_way(channel, &moved, &way);
     if (r < 0)
         return r;
-    const struct wire_count ack = {.id = ipc_task.id, .count = moved.cut};
-    (void)wire_channel_publish(channel, WIRE_ACK, &ack,
-                               sizeof ack); /* before what follows from it */
+    const struct wire_number ack = {moved.serial};
+    if (moved.serial) /* before what follows from it */
+        ipc_peer_say(channel->peer, WIRE_ACK, &ack, sizeof ack);
     mark_missed(channel, &moved, ids);
     channel->cut_known = moved.cut;
     if (follows) {

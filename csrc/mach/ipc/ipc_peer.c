@@ -1,9 +1,9 @@
 /* See ipc_peer.h. */
 #include "ipc/ipc_peer.h"
 
-#include "ipc/ipc_move.h"
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_task.h"
+#include "ipc/ipc_tomb.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -31,6 +31,7 @@ struct ipc_peer *ipc_peer_new(struct util_id id, const struct ucred *credentials
     peer->id = id;
     peer->credentials = *credentials;
     util_list_init(&peer->channels);
+    util_list_init(&peer->tombs);
     util_list_append(&ipc_task.peers, &peer->link);
     return peer;
 }
@@ -59,16 +60,21 @@ struct wire_channel *ipc_peer_channel(const struct ipc_peer *peer)
     return NULL;
 }
 
-void ipc_peer_tell(struct ipc_peer *peer, enum wire_kind kind, struct util_id id, uint64_t count)
+void ipc_peer_say(struct ipc_peer *peer, enum wire_kind kind, const void *entry, size_t size)
 {
     struct wire_channel *channel = ipc_peer_channel(peer);
-    const struct wire_count entry = {.id = id, .count = count};
     if (!channel)
         return;
-    int r = wire_channel_publish(channel, kind, &entry, sizeof entry);
+    int r = wire_channel_publish(channel, kind, entry, size);
     ipc_task.behind |= wire_channel_cut(channel);
     if (r == -EAGAIN || r == -ENOMEM)
         channel->broken = true; /* megabytes of unread control entries: the peer is beyond help */
+}
+
+void ipc_peer_tell(struct ipc_peer *peer, enum wire_kind kind, struct util_id id, uint64_t count)
+{
+    const struct wire_count entry = {.id = id, .count = count};
+    ipc_peer_say(peer, kind, &entry, sizeof entry);
 }
 
 /* Every right of ours to the dead peer's ports dies, and what it held of ours comes back. A death
@@ -95,6 +101,7 @@ static void peer_die(struct ipc_peer *peer)
             ipc_port_die(port);
         ipc_port_unref(port);
     }
+    ipc_tomb_lift_all(peer);
     util_list_remove(&peer->link);
     free(peer);
 }
@@ -102,7 +109,6 @@ static void peer_die(struct ipc_peer *peer)
 void ipc_peer_lose(struct wire_channel *channel)
 {
     struct ipc_peer *peer = channel->peer;
-    ipc_move_forget(channel);
     wire_channel_close(channel);
     if (util_list_empty(&peer->channels))
         peer_die(peer);
@@ -125,6 +131,7 @@ void ipc_peer_merge(struct ipc_peer *take_from, struct ipc_peer *to)
             to->holds++;
         }
     }
+    ipc_tomb_merge(take_from, to);
     util_list_remove(&take_from->link);
     free(take_from);
 }
@@ -220,17 +227,22 @@ static bool idle(const struct ipc_peer *peer)
 void ipc_peer_maybe_bye(struct ipc_peer *peer)
 {
     struct wire_channel *channel = ipc_peer_channel(peer);
-    if (!channel || !idle(peer) || channel->said_bye || channel->frozen)
+    if (!channel || !idle(peer) || channel->bye || channel->frozen)
         return;
-    (void)wire_channel_publish(channel, WIRE_BYE, NULL, 0);
+    const struct wire_number bye = {++channel->byes};
+    (void)wire_channel_publish(channel, WIRE_BYE, &bye, sizeof bye);
 }
 
-void ipc_peer_hear_bye(struct wire_channel *channel, enum wire_kind kind)
+int ipc_peer_hear_bye(struct wire_channel *channel, enum wire_kind kind, const void *payload,
+                      size_t size)
 {
-    if (!idle(channel->peer))
-        return;
+    struct wire_number bye;
+    int r = wire_number_read(payload, size, &bye);
+    if (r < 0 || !idle(channel->peer))
+        return r;
     if (kind == WIRE_BYE)
-        (void)wire_channel_publish(channel, WIRE_BYE_OK, NULL, 0);
-    else if (channel->said_bye || channel->frozen)
+        (void)wire_channel_publish(channel, WIRE_BYE_OK, &bye, sizeof bye);
+    else if (bye.number == channel->bye)
         channel->ended = true;
+    return 0;
 }

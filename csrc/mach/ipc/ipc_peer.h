@@ -24,6 +24,7 @@ struct ipc_peer {
     struct util_link channels;  /* oldest first */
     uint32_t holds;             /* REMOTE ports of this peer */
     uint32_t listed;            /* lists of grants that name it */
+    struct util_link tombs;     /* ipc_tomb: of what moved away, and it may not know that yet */
     bool cut;                   /* while a cut is made: it holds of what moves */
 };
 
@@ -35,6 +36,8 @@ int ipc_peer_add_channel(struct ipc_peer *peer, struct wire_channel *take_channe
 /* The channel to publish on; NULL: none is left. */
 struct wire_channel *ipc_peer_channel(const struct ipc_peer *peer);
 /* Publishes a control entry to a peer; a failure can only mean that it is dying. */
+void ipc_peer_say(struct ipc_peer *peer, enum wire_kind kind, const void *entry, size_t size);
+/* The same for a struct wire_count. */
 void ipc_peer_tell(struct ipc_peer *peer, enum wire_kind kind, struct util_id id, uint64_t count);
 /* A channel has come to its end: close it; with the last one the peer dies, its rights return,
  * and ours to its ports become dead names. Frees the peer then. */
@@ -43,10 +46,12 @@ void ipc_peer_lose(struct wire_channel *channel);
 void ipc_peer_merge(struct ipc_peer *take_from, struct ipc_peer *to);
 /* Says BYE when this task neither holds nor lends the peer anything any more. The other side, if
  * it agrees, answers BYE_OK and publishes nothing further there; then this side closes. Either
- * goes on as if nothing had been said when it needs the channel before that. */
+ * goes on as if nothing had been said when it needs the channel before that. Only the last BYE can
+ * be agreed to: it has a number. */
 void ipc_peer_maybe_bye(struct ipc_peer *peer);
-/* BYE or BYE_OK came in. */
-void ipc_peer_hear_bye(struct wire_channel *channel, enum wire_kind kind);
+/* BYE or BYE_OK came in. 0 or -EBADMSG. */
+int ipc_peer_hear_bye(struct wire_channel *channel, enum wire_kind kind, const void *payload,
+                      size_t size);
 
 /* Channel out of an end connected to a peer's listener: makes the lane and says HELLO. On
  * success the end is taken; on failure it is closed. NULL: failed, *ret_error says why. */

@@ -249,8 +249,8 @@ static int receive_count(struct wire_channel *channel, uint16_t kind, const void
     int r = wire_count_read(payload, size, &entry);
     if (r < 0)
         return r;
-    if (ipc_move_tombed(channel, entry.id))
-        return 0; /* said before the port was known to have moved */
+    if (kind != WIRE_DEAD && ipc_move_tombed(channel, entry.id))
+        return 0; /* said before the port was known to have moved; a death is said by its owner */
     struct ipc_port *port = ipc_port_find(entry.id);
     if (kind == WIRE_CLAIM && is_elsewhere(port) && ipc_engine_puzzled(channel))
         return -EAGAIN;
@@ -300,7 +300,7 @@ static void thaw(struct wire_channel *channel)
 int ipc_transit_receive(struct wire_channel *channel, uint16_t kind, const void *payload,
                         size_t size)
 {
-    if (channel->frozen && kind != WIRE_BYE && kind != WIRE_BYE_OK)
+    if (channel->frozen && kind != WIRE_BYE && kind != WIRE_BYE_OK && kind != WIRE_MOVED)
         thaw(channel);
     switch (kind) {
     case WIRE_MESSAGE:
@@ -323,8 +323,7 @@ int ipc_transit_receive(struct wire_channel *channel, uint16_t kind, const void 
         return ipc_move_acknowledged(channel, payload, size);
     case WIRE_BYE:
     case WIRE_BYE_OK:
-        ipc_peer_hear_bye(channel, kind);
-        return 0;
+        return ipc_peer_hear_bye(channel, kind, payload, size);
     default:
         return -EBADMSG;
     }

@@ -36,7 +36,6 @@ struct wire_channel *wire_channel_new(int take_fd, struct lane *take_lane)
     util_list_init(&channel->hot);
     util_list_init(&channel->fds);
     util_list_init(&channel->waiters);
-    util_list_init(&channel->tombs);
     return channel;
 }
 
@@ -108,8 +107,12 @@ void wire_channel_ring(struct wire_channel *channel)
 void wire_channel_commit(struct wire_channel *channel, enum wire_kind kind, size_t payload)
 {
     channel->published++;
-    channel->said_bye = kind == WIRE_BYE;
-    channel->frozen = kind == WIRE_BYE_OK || (channel->frozen && kind == WIRE_MOVED);
+    if (kind == WIRE_BYE_OK) {
+        channel->frozen = true;
+    } else if (kind != WIRE_MOVED) { /* that is said on every channel, whether it is used or not */
+        channel->frozen = false;
+        channel->bye = kind == WIRE_BYE ? channel->byes : 0;
+    }
     if (lane_commit(&channel->lane.out, (uint16_t)kind, payload))
         wire_channel_ring(channel);
 }

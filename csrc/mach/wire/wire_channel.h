@@ -44,8 +44,8 @@ struct wire_channel {
     uint64_t seen; /* the engine's last sweep that read it */
     struct ipc_peer *peer;
     bool ended, broken, closed, starved, armed;
-    bool said_bye;            /* our last entry was BYE */
     bool frozen;              /* our last entry was BYE_OK: nothing more unless the peer goes on */
+    uint64_t bye, byes;       /* number of the BYE that holds, for nothing came after it, or 0; of the last */
     struct util_id alias;     /* of a look-up that was not answered in time */
     int64_t heard;            /* when an entry of the peer's was last read */
     uint64_t token;           /* of the last descriptors sent */
@@ -60,7 +60,6 @@ struct wire_channel {
     uint32_t cut_known; /* the peer's, as of the last MOVED that was read */
     uint64_t unsettled; /* number of an entry that may have come after a cut; 0: none */
     uint64_t puzzled;   /* an entry names an unknown id: the pass from which on it is unknown; 0 */
-    struct util_link tombs;
 };
 
 /* A channel over a connected socket and a lane, both taken; refs 1 for being open. NULL: no

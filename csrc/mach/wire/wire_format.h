@@ -65,10 +65,10 @@ enum wire_kind {
     WIRE_DOOR,                         /* struct wire_door: a service of your port's */
     WIRE_MOVE,                         /* struct wire_spill: a message with receive rights */
     WIRE_MOVED,  /* struct wire_moved: these ports of mine are another's now */
-    WIRE_ACK,    /* struct wire_count: I have read MOVED number `count` */
+    WIRE_ACK,    /* struct wire_number: I have read MOVED of that serial number */
     WIRE_TOMBED, /* struct wire_count: of my right to that port only tombs are left */
-    WIRE_BYE,    /* nothing: I hold nothing of yours, may we end? */
-    WIRE_BYE_OK, /* nothing: neither do I, and I shall publish no more */
+    WIRE_BYE,    /* struct wire_number: I hold nothing of yours, may we end? */
+    WIRE_BYE_OK, /* struct wire_number, of that BYE: neither do I, and I shall publish no more */
     WIRE_KIND_END,
 };
 
@@ -118,6 +118,10 @@ struct wire_count {
     uint64_t count;
 };
 
+struct wire_number {
+    uint64_t number;
+};
+
 /* The listener of a service goes to the task that has its port; one descriptor. The users that may
  * look up follow. */
 struct wire_door {
@@ -165,6 +169,7 @@ struct wire_moved {
     struct util_id task; /* the new owner */
     uint64_t token;      /* of an end connected to it that stands for the rights; 0: none;
                           * WIRE_ELSEWHERE: it comes with the same word on another channel */
+    uint64_t serial;     /* the move's number, to be acknowledged; 0: this is not to be */
     uint64_t read;       /* entries of yours that were read before the ports went */
     uint32_t cut;        /* this one's number, always even */
     uint32_t count;      /* struct util_id that follow: the ports' and send-once rights' ids */
@@ -196,6 +201,7 @@ int wire_moved_read(const void *buffer, size_t size, struct wire_moved *ret_move
                     const struct util_id **ret_ids);
 
 int wire_count_read(const void *buffer, size_t size, struct wire_count *ret_count);
+int wire_number_read(const void *buffer, size_t size, struct wire_number *ret_number);
 int wire_spill_read(const void *buffer, size_t size, struct wire_spill *ret_spill);
 /* `*ret_uids` leads into the buffer; the name is NUL-terminated. */
 int wire_door_read(const void *buffer, size_t size, struct wire_door *ret_door,
