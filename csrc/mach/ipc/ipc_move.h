@@ -39,7 +39,11 @@ int ipc_move_send(struct ipc_kmsg *kmsg, struct ipc_port *destination);
  * now, or -EAGAIN while the cut lasts. */
 int ipc_move_wait(struct wire_channel *channel);
 /* After it published: 0, the entry was in time or is for another port; -ERESTART: send it again. */
-int ipc_move_settle(struct wire_channel *channel, struct ipc_port *destination);
+int ipc_move_settle(struct wire_channel *channel, const struct ipc_port *destination);
+
+/* A port is on its way to this task, and something is to be sent to it or with a right to it: reads the
+ * ring that brings it. -ERESTART: look where it is now; -EMFILE. */
+int ipc_move_fetch(const struct ipc_port *port);
 
 /* What was given back to a peer after its cut was not heard: reads where the ports are now, so that
  * their new owners hear it. For a task that does nothing else afterwards. */

@@ -98,7 +98,7 @@ static int end_for(struct ipc_outgoing *out, const struct ipc_peer *owner,
 static bool moving(const struct ipc_peer *owner)
 {
     struct wire_channel *channel = ipc_peer_channel(owner);
-    if (!channel || !wire_channel_cut(channel))
+    if (!channel || !ipc_peer_cut(channel))
         return false;
     (void)ipc_move_wait(channel);
     return true;
@@ -140,6 +140,8 @@ static int encode_right(struct ipc_outgoing *out, const struct ipc_carried *righ
             wire.how = WIRE_RIGHT_HOME; /* its port goes along */
         } else if (port->place == IPC_OWN) {
             wire.how = WIRE_RIGHT_OWN;
+        } else if (port->brought) {
+            return ipc_move_fetch(port);
         } else if (port->peer == out->channel->peer) {
             wire.how = WIRE_RIGHT_HOME;
         } else {

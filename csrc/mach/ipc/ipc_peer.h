@@ -22,6 +22,7 @@ struct ipc_peer {
     struct ucred credentials;
     struct os_address listener; /* for introducing others to it; length 0: not known */
     struct util_link channels;  /* oldest first */
+    struct wire_channel *last;  /* what was published for it went there; referenced; NULL: nothing yet */
     uint32_t holds;             /* REMOTE ports of this peer */
     uint32_t listed;            /* lists of grants that name it */
     struct util_link tombs;     /* ipc_tomb: of what moved away, and it may not know that yet */
@@ -35,6 +36,14 @@ struct ipc_peer *ipc_peer_new(struct util_id id, const struct ucred *credentials
 int ipc_peer_add_channel(struct ipc_peer *peer, struct wire_channel *take_channel);
 /* The channel to publish on; NULL: none is left. */
 struct wire_channel *ipc_peer_channel(const struct ipc_peer *peer);
+/* Whether ports have begun to move away since MOVED was last read: on that channel of a peer's, or on
+ * another one, for the peer may not know the newest yet. */
+bool ipc_peer_cut(const struct wire_channel *channel);
+/* Before an entry is published there: if others were on another channel, says after which of them it
+ * comes (WIRE_AFTER). Not for MOVED and BYE_OK. 0 or as wire_channel_publish. */
+int ipc_peer_turn(struct wire_channel *channel);
+/* AFTER came in. 0; -EAGAIN: that channel comes first; -EBADMSG. */
+int ipc_peer_hear_after(struct wire_channel *channel, const void *payload, size_t size);
 /* Publishes a control entry to a peer; a failure can only mean that it is dying. */
 void ipc_peer_say(struct ipc_peer *peer, enum wire_kind kind, const void *entry, size_t size);
 /* The same for a struct wire_count. */

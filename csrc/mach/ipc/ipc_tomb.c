@@ -3,51 +3,47 @@
 
 #include "ipc/ipc_peer.h"
 #include "ipc/ipc_port.h"
-#include "wire/wire_channel.h"
 
 #include <stdlib.h>
 
-struct tomb {
+struct ipc_tomb {
     struct util_link link; /* in the peer's list */
     uint64_t serial;       /* what MOVED bears */
     uint32_t count;
     struct ipc_port *ports[]; /* carried */
 };
 
-static struct tomb *tomb_at(struct util_link *at)
+static struct ipc_tomb *tomb_at(struct util_link *at)
 {
-    return UTIL_CONTAINER(at, struct tomb, link);
+    return UTIL_CONTAINER(at, struct ipc_tomb, link);
 }
 
-static void lose(struct ipc_peer *peer)
+struct ipc_tomb *ipc_tomb_new(uint32_t count)
 {
-    UTIL_LIST_EACH(at, after, &peer->channels)
-    {
-        UTIL_CONTAINER(at, struct wire_channel, in_peer)->broken = true;
-    }
+    struct ipc_tomb *tomb = malloc(sizeof *tomb + count * sizeof(struct ipc_port *));
+    if (tomb)
+        tomb->count = count;
+    return tomb;
+}
+
+void ipc_tomb_free(struct ipc_tomb *tomb)
+{
+    free(tomb);
 }
 
 void ipc_tomb_add(struct ipc_peer *peer, uint64_t serial, struct ipc_port *const *ports,
-                  uint32_t count)
+                  struct ipc_tomb *take_tomb)
 {
-    if (count == 0)
-        return;
-    struct tomb *tomb = malloc(sizeof *tomb + count * sizeof(struct ipc_port *));
-    if (!tomb) {
-        lose(peer);
-        return;
-    }
-    util_list_init(&tomb->link);
-    tomb->serial = serial;
-    tomb->count = count;
-    for (uint32_t i = 0; i < count; i++) {
-        tomb->ports[i] = ipc_port_carry(ports[i]);
+    util_list_init(&take_tomb->link);
+    take_tomb->serial = serial;
+    for (uint32_t i = 0; i < take_tomb->count; i++) {
+        take_tomb->ports[i] = ipc_port_carry(ports[i]);
         ports[i]->tombs++;
     }
-    util_list_append(&peer->tombs, &tomb->link);
+    util_list_append(&peer->tombs, &take_tomb->link);
 }
 
-static void lift(struct tomb *tomb)
+static void lift(struct ipc_tomb *tomb)
 {
     util_list_remove(&tomb->link);
     for (uint32_t i = 0; i < tomb->count; i++) {
@@ -84,7 +80,7 @@ bool ipc_tomb_has(const struct ipc_peer *peer, struct util_id id)
 {
     UTIL_LIST_EACH(at, after, &peer->tombs)
     {
-        const struct tomb *tomb = tomb_at(at);
+        const struct ipc_tomb *tomb = tomb_at(at);
         for (uint32_t i = 0; i < tomb->count; i++) {
             if (util_id_equal(tomb->ports[i]->node.id, id))
                 return true;

@@ -16,10 +16,14 @@
 
 struct ipc_peer;
 struct ipc_port;
+struct ipc_tomb;
 
-/* A tomb for the move of that number. Without memory the peer is lost. */
+/* Room for so many ports, made before the move. NULL: no memory. */
+struct ipc_tomb *ipc_tomb_new(uint32_t count);
+void ipc_tomb_free(struct ipc_tomb *tomb);
+/* A tomb for the move of that number, for as many ports as there is room for. */
 void ipc_tomb_add(struct ipc_peer *peer, uint64_t serial, struct ipc_port *const *ports,
-                  uint32_t count);
+                  struct ipc_tomb *take_tomb);
 /* The peer has read MOVED of that number, and with it those before. */
 void ipc_tomb_lift(struct ipc_peer *peer, uint64_t serial);
 void ipc_tomb_lift_all(struct ipc_peer *peer);

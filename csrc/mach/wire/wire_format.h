@@ -69,6 +69,7 @@ enum wire_kind {
     WIRE_TOMBED, /* struct wire_count: of my right to that port only tombs are left */
     WIRE_BYE,    /* struct wire_number: I hold nothing of yours, may we end? */
     WIRE_BYE_OK, /* struct wire_number, of that BYE: neither do I, and I shall publish no more */
+    WIRE_AFTER,  /* struct wire_after: what follows here comes after that */
     WIRE_KIND_END,
 };
 
@@ -122,6 +123,11 @@ struct wire_number {
     uint64_t number;
 };
 
+struct wire_after {
+    uint64_t channel; /* its number, as HELLO said */
+    uint64_t entry;   /* the last that was published there, by the same side */
+};
+
 /* The listener of a service goes to the task that has its port; one descriptor. The users that may
  * look up follow. */
 struct wire_door {
@@ -169,7 +175,7 @@ struct wire_moved {
     struct util_id task; /* the new owner */
     uint64_t token;      /* of an end connected to it that stands for the rights; 0: none;
                           * WIRE_ELSEWHERE: it comes with the same word on another channel */
-    uint64_t serial;     /* the move's number, to be acknowledged; 0: this is not to be */
+    uint64_t serial;     /* the move's number, acknowledged where the way is told; 0: none was made */
     uint64_t read;       /* entries of yours that were read before the ports went */
     uint32_t cut;        /* this one's number, always even */
     uint32_t count;      /* struct util_id that follow: the ports' and send-once rights' ids */
@@ -201,6 +207,7 @@ int wire_moved_read(const void *buffer, size_t size, struct wire_moved *ret_move
                     const struct util_id **ret_ids);
 
 int wire_count_read(const void *buffer, size_t size, struct wire_count *ret_count);
+int wire_after_read(const void *buffer, size_t size, struct wire_after *ret_after);
 int wire_number_read(const void *buffer, size_t size, struct wire_number *ret_number);
 int wire_spill_read(const void *buffer, size_t size, struct wire_spill *ret_spill);
 /* `*ret_uids` leads into the buffer; the name is NUL-terminated. */
@@ -217,7 +224,8 @@ enum wire_datagram_kind {
     WIRE_ANSWER,   /* to LOOKUP: port `id` of task `task`, queue limit `limit`; `count` is 1 while
                       the service is declared and nobody has checked in */
     WIRE_REFUSED,  /* to LOOKUP: `count` is a bootstrap code */
-    WIRE_HELLO,    /* this end becomes a channel of `task`; brings the lane; credentials */
+    WIRE_HELLO,    /* this end becomes a channel of `task`, known by the number `token`; brings the
+                      lane; credentials */
     WIRE_WELCOME,  /* to HELLO: I am `task`; credentials */
     WIRE_HOLD,     /* into an end: its rights may be moving, STAY or GONE will follow */
     WIRE_STAY,     /* they did not, or the end is a channel by now */
