@@ -67,6 +67,9 @@ struct ipc_stand {
 void ipc_door_resolve(struct ipc_port *port);
 /* Ports are `moving`: ends that stand for one of them are told HOLD. True: there was one more. */
 bool ipc_door_hold(void);
+/* An end connected to the private door of a peer that has said where it is; -EPIPE: it is gone; or
+ * -errno. */
+int ipc_door_knock(const struct ipc_peer *peer);
 /* Connects each of them to the next owner. 0 or -errno. */
 int ipc_door_prepare(const struct ipc_peer *owner);
 /* The move is made: GONE, and such ends are counted as this task's own rights. */

@@ -253,6 +253,12 @@ bool ipc_door_hold(void)
     return any;
 }
 
+int ipc_door_knock(const struct ipc_peer *peer)
+{
+    int r = os_connect(&peer->listener);
+    return r == -ECONNREFUSED || r == -ENOENT ? -EPIPE : r;
+}
+
 /* One end gets a way on for all its rights that move. */
 static int prepare_end(struct ipc_end *end, const struct ipc_peer *owner)
 {
@@ -260,7 +266,7 @@ static int prepare_end(struct ipc_end *end, const struct ipc_peer *owner)
     uint32_t count = ids ? moving_ids(end, ids) : 0;
     int r = ids ? 0 : -ENOMEM;
     if (count) {
-        r = owner->listener.length ? os_connect(&owner->listener) : -ENOBUFS;
+        r = owner->listener.length ? ipc_door_knock(owner) : -ENOBUFS;
         end->onward = r < 0 ? -1 : r;
         if (r >= 0)
             r = ipc_door_introduce(end->onward, ids, count);

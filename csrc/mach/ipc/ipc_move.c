@@ -248,7 +248,7 @@ static int introduce_holder(struct holder *holder, const struct ipc_peer *owner)
         return -ENOMEM;
     for (uint32_t i = 0; i < holder->count; i++)
         ids[i] = holder->ports[i]->node.id;
-    int r = holder->end = os_connect(&owner->listener);
+    int r = holder->end = ipc_door_knock(owner);
     if (r >= 0)
         r = ipc_door_introduce(holder->end, ids, holder->count);
     free(ids);

@@ -259,8 +259,12 @@ int ipc_move_hear(struct wire_channel *channel, const void *payload, size_t size
     if (r < 0)
         return r;
     const struct wire_number ack = {moved.serial};
-    if (moved.serial && moved.token != WIRE_ELSEWHERE) /* before what follows from it */
-        ipc_peer_say(channel->peer, WIRE_ACK, &ack, sizeof ack);
+    if (moved.serial && moved.token != WIRE_ELSEWHERE) { /* before what follows from it */
+        if (ipc_peer_channel(channel->peer))
+            ipc_peer_say(channel->peer, WIRE_ACK, &ack, sizeof ack);
+        else
+            (void)wire_channel_publish(channel, WIRE_ACK, &ack, sizeof ack);
+    }
     ipc_peer_meet(); /* a port may be known by a look-up's alias still */
     mark_missed(channel, &moved, ids);
     channel->cut_known = moved.cut;

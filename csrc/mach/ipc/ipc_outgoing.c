@@ -82,9 +82,9 @@ static int end_for(struct ipc_outgoing *out, const struct ipc_peer *owner,
     if (!ends)
         return -ENOMEM;
     out->ends = ends;
-    int fd = os_connect(&owner->listener);
+    int fd = ipc_door_knock(owner);
     if (fd < 0)
-        return fd == -ECONNREFUSED || fd == -ENOENT ? -EPIPE : fd;
+        return fd;
     int r = add_fd(out, fd, true);
     if (r < 0)
         return r;
@@ -109,6 +109,8 @@ int ipc_outgoing_introduce(struct ipc_outgoing *out)
     int r = 0;
     for (unsigned i = 0; r == 0 && i < out->end_count; i++) {
         r = ipc_door_introduce(out->ends[i].fd, out->ends[i].ids, out->ends[i].count);
+        if (r == -EPIPE || r == -ECONNRESET) /* that owner has just died: who gets the end finds out */
+            r = 0;
         if (r == 0 && moving(out->ends[i].owner))
             r = -ERESTART;
     }

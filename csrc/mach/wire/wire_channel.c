@@ -109,7 +109,8 @@ void wire_channel_commit(struct wire_channel *channel, enum wire_kind kind, size
     channel->published++;
     if (kind == WIRE_BYE_OK) {
         channel->frozen = true;
-    } else if (kind != WIRE_MOVED) { /* that is said on every channel, whether it is used or not */
+    } else if (kind != WIRE_MOVED && (kind != WIRE_ACK || !channel->frozen)) {
+        /* these are said also on channels that are not used any more */
         channel->frozen = false;
         channel->bye = kind == WIRE_BYE ? channel->byes : 0;
     }
