@@ -45,6 +45,11 @@ class Engine(Rights):
         self.kernel.send(channel.end, "fds", channel.token, tuple(ends))
         return channel.token
 
+    def sees_cut(self, channel: Channel) -> bool:
+        if not self.rule("both"):
+            return channel.sees_cut
+        return channel.peer.sees_cut(channel)
+
     # ---- rings
 
     def drain(self, channel: Channel, limit: int = WHOLE) -> Iterator[None]:
@@ -172,8 +177,10 @@ class Engine(Rights):
         any |= yield from self.read_all_rings()
         if not any:
             self.idle_pass = self.passes
-        self.behind |= any_puzzled(self.channels)
-        self.judge(self.passes)
+        puzzled = any_puzzled(self.channels)
+        self.behind |= puzzled
+        if not puzzled or not self.rule("read"):
+            self.judge(self.passes)
         return any
 
     def poll(self, whole: bool = False) -> Steps:
