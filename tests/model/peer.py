@@ -54,6 +54,10 @@ class Channel:
         return bool(self.stands or self.into.entries)
 
     @property
+    def brings_port(self) -> bool:
+        return any(kind == "move" for kind, _ in self.into.entries)
+
+    @property
     def is_cut(self) -> bool:
         """By this task."""
         return self.cut % 2 == 1

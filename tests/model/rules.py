@@ -24,7 +24,7 @@ RULES = {
     ),
     "first": Rule(
         "all that is for a peer is published on the first channel known",
-        9,
+        2,
     ),
     "end": Rule(
         "an end is closed only after what it stands for has been claimed",
@@ -90,6 +90,10 @@ RULES = {
         "one riddle is given up at a time",
         None,
     ),
+    "port": Rule(
+        "first one that stands before a port that comes here",
+        None,
+    ),
     "grave": Rule(
         "what names an id that died here waits for nothing",
         None,
@@ -104,7 +108,7 @@ RULES = {
     ),
     "again": Rule(
         "the cut is looked for until no new holder turns up",
-        20092,
+        16483,
     ),
     "every": Rule(
         "every channel of a holder is cut",
@@ -156,7 +160,7 @@ RULES = {
     ),
     "witness": Rule(
         "who has introduced a right looks whether its owner is making a cut",
-        22473,
+        1144,
     ),
     "hear": Rule(
         "and if so hears what moved before it introduces the right again",

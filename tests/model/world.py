@@ -87,7 +87,7 @@ class World:
             self.expect_none(task, id, "send-once notification")
 
     def no_senders(self, task: Task, port: Port) -> None:
-        """A look-up, which makes a right from nothing, may come at any instant; a service has no end."""
+        """Not of homes: a look-up, which makes a right from nothing, may come at any instant."""
         self.counts["no senders"] += 1
         if port.id not in self.homes.values():
             self.expect_none(task, port.id, "no senders")

@@ -171,10 +171,12 @@ bool ipc_end_read_stands(struct wire_channel *channel)
 {
     uint32_t count = channel->stand_count;
     ipc_task.engine.depth++;
-    while (channel->stands && read_stand(channel, channel->stands[channel->stand_count - 1].id) == 0)
+    while (channel->stands &&
+           read_stand(channel, channel->stands[channel->stand_count - 1].id) == 0)
         take_out(channel, channel->stand_count - 1);
     ipc_task.engine.depth--;
-    if (!channel->stands) /* until then one riddle after another is given up: none explains the next */
+    if (!channel
+             ->stands) /* until then one riddle after another is given up: none explains the next */
         channel->puzzled = 0;
     return channel->stand_count < count;
 }

@@ -23,8 +23,8 @@ struct holder {                   /* one ring that is cut */
     struct wire_channel *channel; /* referenced */
     struct ipc_port **ports; /* which of the moving ones its peer holds; carried once committed */
     uint32_t count;
-    bool primary; /* this is the channel that tells its peer the way */
-    int end;      /* connected to the new owner; -1: none needed */
+    bool primary;          /* this is the channel that tells its peer the way */
+    int end;               /* connected to the new owner; -1: none needed */
     struct ipc_tomb *tomb; /* for its peer, if this is the primary one; NULL: not, or laid */
     uint64_t token;
 };

@@ -253,7 +253,8 @@ int ipc_move_hear(struct wire_channel *channel, const void *payload, size_t size
     int r = wire_moved_read(payload, size, &moved, &ids);
     if (r == 0 && is_ahead(channel->peer, &moved, ids) && ipc_engine_puzzled(channel))
         return -EAGAIN; /* until the channel that tells the way has been read */
-    bool follows = r == 0 && moved.token != WIRE_ELSEWHERE; /* of a move given up, an end comes back */
+    bool follows = r == 0 &&
+                   moved.token != WIRE_ELSEWHERE; /* of a move given up, an end comes back */
     if (follows)
         r = open_way(channel, &moved, &way);
     if (r < 0)

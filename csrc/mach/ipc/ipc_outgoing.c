@@ -109,7 +109,8 @@ int ipc_outgoing_introduce(struct ipc_outgoing *out)
     int r = 0;
     for (unsigned i = 0; r == 0 && i < out->end_count; i++) {
         r = ipc_door_introduce(out->ends[i].fd, out->ends[i].ids, out->ends[i].count);
-        if (r == -EPIPE || r == -ECONNRESET) /* that owner has just died: who gets the end finds out */
+        if (r == -EPIPE ||
+            r == -ECONNRESET) /* that owner has just died: who gets the end finds out */
             r = 0;
         if (r == 0 && moving(out->ends[i].owner))
             r = -ERESTART;

@@ -22,11 +22,12 @@ struct ipc_peer {
     struct ucred credentials;
     struct os_address listener; /* for introducing others to it; length 0: not known */
     struct util_link channels;  /* oldest first */
-    struct wire_channel *last;  /* what was published for it went there; referenced; NULL: nothing yet */
-    uint32_t holds;             /* REMOTE ports of this peer */
-    uint32_t listed;            /* lists of grants that name it */
-    struct util_link tombs;     /* ipc_tomb: of what moved away, and it may not know that yet */
-    bool cut;                   /* while a cut is made: it holds of what moves */
+    struct wire_channel
+        *last;       /* what was published for it went there; referenced; NULL: nothing yet */
+    uint32_t holds;  /* REMOTE ports of this peer */
+    uint32_t listed; /* lists of grants that name it */
+    struct util_link tombs; /* ipc_tomb: of what moved away, and it may not know that yet */
+    bool cut;               /* while a cut is made: it holds of what moves */
 };
 
 struct ipc_peer *ipc_peer_find(struct util_id id, pid_t pid);

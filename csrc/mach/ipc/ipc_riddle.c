@@ -44,12 +44,25 @@ bool ipc_riddle_waits(const struct ipc_peer *peer)
     return false;
 }
 
+/* Another riddle stands before a port that comes here, and this one does not. */
+static bool another_first(const struct wire_channel *channel)
+{
+    bool first = false;
+    UTIL_LIST_EACH(at, after, &ipc_task.channels)
+    {
+        const struct wire_channel *other = UTIL_CONTAINER(at, struct wire_channel, in_task);
+        first |= other != channel && other->puzzled && lane_holds(&other->lane.in, WIRE_MOVE);
+    }
+    return first && !lane_holds(&channel->lane.in, WIRE_MOVE);
+}
+
 bool ipc_engine_puzzled(struct wire_channel *channel)
 {
     struct ipc_engine *e = &ipc_task.engine;
     if (!channel->puzzled)
         channel->puzzled = e->pass + 1;
-    if (e->idle_pass < channel->puzzled && e->pass <= channel->puzzled + ENGINE_PUZZLE_PASSES) {
+    if (e->pass <= channel->puzzled + ENGINE_PUZZLE_PASSES &&
+        (e->idle_pass < channel->puzzled || another_first(channel))) {
         e->behind = true;
         return true;
     }

@@ -1,8 +1,8 @@
 /* Riddles: entries about an id that is not known here.
  *
  * Its port may be on its way in a ring that has not been read, so such an entry waits until all other
- * rings have been (ipc_engine_puzzled). Riddles are given up one at a time: what the first brings to
- * light may explain the others. An id that is known to have died here is none.
+ * rings have been (ipc_engine_puzzled). Riddles are given up one at a time, first those that stand before
+ * ports that come here: what the first brings to light may explain the others. An id that is known to have died here is none.
  *
  * Locks: the task lock. */
 #ifndef MACHOOL_IPC_RIDDLE_H

@@ -115,6 +115,8 @@ static void consume(struct ipc_outgoing *out, struct ipc_kmsg *kmsg, struct ipc_
 
 static int errno_for_caller(int r)
 {
+    if (r == -ECONNRESET) /* the owner ended with something unread */
+        return -EPIPE;
     return r == 0 || r == -EAGAIN || r == -EPIPE || r == -ERESTART ? r : -ENOBUFS;
 }
 

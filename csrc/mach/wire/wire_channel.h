@@ -47,8 +47,9 @@ struct wire_channel {
     struct ipc_peer *peer;
     uint64_t number; /* by which both sides know it */
     bool ended, broken, closed, starved, armed;
-    bool frozen;              /* our last entry was BYE_OK: nothing more unless the peer goes on */
-    uint64_t bye, byes;       /* number of the BYE that holds, for nothing came after it, or 0; of the last */
+    bool frozen; /* our last entry was BYE_OK: nothing more unless the peer goes on */
+    uint64_t bye,
+        byes; /* number of the BYE that holds, for nothing came after it, or 0; of the last */
     struct util_id alias;     /* of a look-up that was not answered in time */
     int64_t heard;            /* when an entry of the peer's was last read */
     uint64_t token;           /* of the last descriptors sent */
@@ -65,8 +66,9 @@ struct wire_channel {
     const struct ipc_port *unsettled_for; /* its destination, borrowed */
     uint64_t missed_by;                   /* the move that decided whether it did; 0: none has */
     bool missed;                          /* it did */
-    uint64_t puzzled;   /* an entry names an unknown id: the pass from which on it is unknown; 0 */
-    struct ipc_stand *stands; /* what its end stood for and is not here, yet (ipc_door.h), or NULL */
+    uint64_t puzzled; /* an entry names an unknown id: the pass from which on it is unknown; 0 */
+    struct ipc_stand
+        *stands; /* what its end stood for and is not here, yet (ipc_door.h), or NULL */
     uint32_t stand_count;
     struct util_id stand_alias; /* the peer's own name for it; none */
 };

@@ -175,10 +175,10 @@ struct wire_moved {
     struct util_id task; /* the new owner */
     uint64_t token;      /* of an end connected to it that stands for the rights; 0: none;
                           * WIRE_ELSEWHERE: it comes with the same word on another channel */
-    uint64_t serial;     /* the move's number, acknowledged where the way is told; 0: none was made */
-    uint64_t read;       /* entries of yours that were read before the ports went */
-    uint32_t cut;        /* this one's number, always even */
-    uint32_t count;      /* struct util_id that follow: the ports' and send-once rights' ids */
+    uint64_t serial; /* the move's number, acknowledged where the way is told; 0: none was made */
+    uint64_t read;   /* entries of yours that were read before the ports went */
+    uint32_t cut;    /* this one's number, always even */
+    uint32_t count;  /* struct util_id that follow: the ports' and send-once rights' ids */
 };
 
 /* A message split into its parts; pointers lead into the checked buffer. */

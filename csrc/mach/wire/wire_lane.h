@@ -97,6 +97,9 @@ bool lane_commit(struct lane_out *out, uint16_t kind, size_t payload);
  * 0 when there is none; -EBADMSG when the producer broke the rules. */
 int lane_peek(struct lane_in *in, uint16_t *ret_kind, const void **ret_payload, size_t *ret_size);
 
+/* Whether there is an entry of that kind among all that has not been read. */
+bool lane_holds(const struct lane_in *in, uint16_t kind);
+
 /* Gives back the room of the entry just peeked. */
 void lane_consume(struct lane_in *in, size_t payload);
 

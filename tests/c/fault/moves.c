@@ -80,8 +80,8 @@ TEST_FOR(move_with_a_holder, 60)
         ASSERT_OK(kit_receive(&answer.header, sizeof(answer), mover.mine, 0, PATIENCE));
         nth.failed = answer.header.msgh_id == RAN_THROUGH ? NULL : "of the mover's";
         if (answer.header.msgh_id != FAILED)
-            ASSERT_OK(agent_send_right(&taker, back, agent_take(&taker, in, MACH_MSG_TYPE_PORT_RECEIVE),
-                                       RECEIVE));
+            ASSERT_OK(agent_send_right(
+                &taker, back, agent_take(&taker, in, MACH_MSG_TYPE_PORT_RECEIVE), RECEIVE));
         kit_send_plain(ours, 1);
         ASSERT_EQ(MACH_PORT_TYPE_SEND, kit_type(ours));
     }
