@@ -30,6 +30,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define ENGINE_PUZZLE_PASSES 16 /* whole passes until an id that nobody explains is unknown */
+
 struct wire_channel;
 
 /* A thread that waits; lives on its stack. */
@@ -102,8 +104,8 @@ void ipc_engine_poll(void);
 void ipc_engine_read_all(void);
 /* Every ring is read to its end, unless an entry is being read just now. */
 void ipc_engine_read_others(void);
-/* An entry of the channel names an id that is not known: true as long as other rings may still tell
- * of it, so that it is to be left unread. */
+/* An entry of the channel names an id that is not known (ipc_riddle.h): true as long as other rings may
+ * still tell of it, so that it is to be left unread. */
 bool ipc_engine_puzzled(struct wire_channel *channel);
 
 /* For calls that only look at the space: as ipc_engine_poll if the engine runs at all, so that
