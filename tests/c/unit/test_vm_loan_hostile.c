@@ -89,6 +89,10 @@ static void sizes(void)
     parcel.size = 0;
     refused(parcel);
     parcel = forged(1, object(LENGTH, SEALS, LENGTH));
+    parcel.size = 0;
+    parcel.page_offset = 2000;
+    refused(parcel);
+    parcel = forged(1, object(LENGTH, SEALS, LENGTH));
     parcel.size++;
     refused(parcel);
     parcel = forged(1, object(LENGTH, SEALS, LENGTH));
@@ -343,12 +347,11 @@ static void anything(void)
         if (loan_try(&there, parcel, &copy) < 0)
             continue;
         unsigned place = next_random(&seed) % 8;
-        if (held[place])
-            (void)vm_deallocate(mach_task_self_, (vm_address_t)held[place], PAGE);
+        if (held[place]) /* a part of it, which ends the loan; all others are left where they are */
+            region_free(held[place], PAGE);
         held[place] = NULL;
         if (next_random(&seed) % 3) {
             held[place] = receive_memory(&copy);
-            memset(held[place], round, copy.size);
             memset(held[place], round, parcel.size);
             if (next_random(&seed) % 2) {
                 region_free(held[place], parcel.size);
@@ -364,10 +367,10 @@ static void anything(void)
         if (got)
             vm_loan_publish(loan);
     }
-    vm_map_lock();
-    for (size_t i = 0; i < 8; i++) /* whatever is left of them */
-        vm_map_forget((uintptr_t)held[i] & ~(PAGE - 1), held[i] ? 9 * PAGE : 0);
-    vm_map_unlock();
+    for (size_t i = 0; i < 8; i++) {
+        if (held[i])
+            region_free(held[i], PAGE);
+    }
 }
 
 int main(void)
