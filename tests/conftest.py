@@ -52,6 +52,25 @@ def _answer(name):
             request.reply(request.body)
 
 
+def _by_transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    stats = machool.stats()
+    if request.param == "objects":
+        monkeypatch.setenv("MACHOOL_LOANS", "0")  # for peers
+        machool.set_limits(idle_bytes=0, lent_bytes=0)
+    yield request.param
+    machool.set_limits(idle_bytes=stats["idle_limit"], lent_bytes=stats["lent_limit"])
+
+
+_BOTH = ["loans", "objects"]
+_BOTH_LONG = ["loans", pytest.param("objects", marks=pytest.mark.long)]
+
+each_transport = pytest.fixture(params=_BOTH, name="each_transport")(_by_transport)
+"""Once as always, and once with loans turned off here and in peers: memory travels in sealed
+objects then. In pytest.mark.usefixtures before leak_guard."""
+each_transport_long = pytest.fixture(params=_BOTH_LONG, name="each_transport_long")(_by_transport)
+"""The same, the second time in the long tier."""
+
+
 @pytest.fixture(scope="session")
 def met_another_task() -> None:
     """What a task keeps for good from its first right that goes abroad, it has afterwards."""

@@ -48,9 +48,10 @@ def program():
     return path
 
 
-def run(*command: object) -> subprocess.CompletedProcess[str]:
+def run(*command: object, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(part) for part in command],
+        env=os.environ | environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -79,6 +80,42 @@ def test_c(test: CTest, program) -> None:
 def test_conformance_with_forked_peers(program) -> None:
     """Every peer a forked child instead of a fresh program: the layer must not mind (S142)."""
     done = run(program("conform"), "--fork-peers")
+    assert done.returncode == 0, "\n".join(
+        line for line in done.stdout.splitlines() if not line.startswith(("ok", "skip"))
+    )
+
+
+MEMORY = ["big", "cleaning", "ool_copy", "ool_receive", "ool_send", "pseudo", "resend", "seed",
+          "snapshot"]  # fmt: skip
+"""Files of conform about out-of-line memory, which goes in loans where there are any."""
+MEMORY_TOO = ["fork", "ool_ports", "vm", "vm_access", "vm_entries_tasks", "vm_inherit",
+              "vm_protect", "vm_region", "vm_remap"]  # fmt: skip
+STRESS = ["kill", "limits", "memory"]
+
+
+def whole_files() -> list[object]:
+    """Each file's tests in one run of the program."""
+    return [
+        pytest.param(program, stem, marks=marks, id=f"{program}-{stem}")
+        for program, stems, marks in [
+            ("conform", MEMORY, [pytest.mark.slow]),
+            ("conform", MEMORY_TOO, [pytest.mark.long]),
+            ("stress", STRESS, [pytest.mark.long]),
+        ]
+        for stem in stems
+    ]
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("name", "stem"), whole_files())
+def test_c_without_loans(name: str, stem: str, program) -> None:
+    """What holds of memory holds when it travels in sealed objects, too."""
+    tests = [
+        test.name for test in cbuild.tests(name) if test.source.stem == stem and not test.heavy
+    ]
+    done = run(program(name), *tests, MACHOOL_LOANS="0")
+    skip_if_gated(done)
+    assert tests
     assert done.returncode == 0, "\n".join(
         line for line in done.stdout.splitlines() if not line.startswith(("ok", "skip"))
     )

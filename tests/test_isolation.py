@@ -9,7 +9,7 @@ import pytest
 import machool
 from peer import LIMIT, hear, tell
 
-pytestmark = pytest.mark.usefixtures("leak_guard")
+pytestmark = pytest.mark.usefixtures("each_transport", "leak_guard")
 
 SIZES = [100, 5000, 300_000, 3 << 20]
 COPIES = [machool.VIRTUAL_COPY, machool.PHYSICAL_COPY]

@@ -13,7 +13,10 @@ import pytest
 import machool
 from peer import LIMIT, hear, settle, tell
 
-pytestmark = [pytest.mark.usefixtures("leak_guard"), pytest.mark.timeout(120)]
+pytestmark = [
+    pytest.mark.usefixtures("each_transport_long", "leak_guard"),
+    pytest.mark.timeout(120),
+]
 
 ROUNDS = 300
 SECOND = 1.0

@@ -9,7 +9,7 @@ import pytest
 import machool
 from peer import LIMIT, hear, tell
 
-pytestmark = pytest.mark.usefixtures("leak_guard")
+pytestmark = pytest.mark.usefixtures("each_transport", "leak_guard")
 
 sizes = pytest.mark.parametrize("size", [1, 5000, 300_000, 8 << 20, (8 << 20) + 1])
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import machool
 from peer import LIMIT, Peer, hear, tell
 
-pytestmark = pytest.mark.usefixtures("leak_guard")
+pytestmark = pytest.mark.usefixtures("each_transport_long", "leak_guard")
 
 
 PAGE = machool.page_size

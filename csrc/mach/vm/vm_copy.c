@@ -166,7 +166,7 @@ int vm_copy_borrow(struct vm_ledger *ledger, bool back, uint32_t index, int take
                    uint32_t page_offset, struct vm_copy *ret_copy)
 {
     struct vm_loan *loan;
-    uint64_t whole = page_offset < vm_page_size ? (uint64_t)page_offset + size : 0;
+    uint64_t whole = size && page_offset < vm_page_size ? (uint64_t)page_offset + size : 0;
     if ((back ? vm_loan_accept_back(ledger, index, whole, &loan)
               : vm_loan_accept(ledger, index, take_fd, whole, ret_copy->loan, &loan)) < 0)
         return -EBADMSG;

@@ -63,7 +63,12 @@ bool vm_loan_is_known(const struct vm_loan *loan)
 /* Maps the object, if it is not mapped yet. 0 or -errno. */
 static int map(struct vm_loan *loan)
 {
-    return loan->address ? 0 : vm_region_place(loan->capacity, loan->fd, true, &loan->address);
+    if (loan->address)
+        return 0;
+    /* A program that closes what is not its own may have another file there by now. */
+    if (!os_memfd_is(loan->fd, &loan->id))
+        return -EBADF;
+    return vm_region_place(loan->capacity, loan->fd, true, &loan->address);
 }
 
 /* The descriptor is needed until the peer has it and the object is mapped here. */

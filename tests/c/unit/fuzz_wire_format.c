@@ -25,6 +25,9 @@ static void walk(const struct wire_message_view *view)
                                                          : 0;
         for (size_t at = 0; at < bytes; at++)
             sum += ool[at];
+        if (d->how == WIRE_DESCRIPTOR_LOAN || d->how == WIRE_DESCRIPTOR_LOAN_NEW ||
+            d->how == WIRE_DESCRIPTOR_LOAN_BACK)
+            CHECK(d->size > 0 && d->loan < LANE_LOANS);
         ool += wire_padded(bytes);
     }
     volatile unsigned keep = sum;
@@ -96,18 +99,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 }
 
 #ifndef LIBFUZZER
-/* A message that the decoder accepts, to start from: five descriptors and some bytes. */
+/* A message that the decoder accepts, to start from: eight descriptors and some bytes. */
 static size_t honest(uint8_t *buffer)
 {
     struct wire_message head = {
-        .destination = {{1, 2}}, .descriptors = 5, .inline_size = 40, .fds = 3};
-    struct wire_descriptor d[5] = {{.how = WIRE_DESCRIPTOR_BYTES, .type = 1, .size = 100},
-                                   {.how = WIRE_DESCRIPTOR_OBJECT, .type = 1, .size = 5000},
-                                   {.how = WIRE_DESCRIPTOR_DELTA, .type = 1, .size = 5000},
-                                   {.how = WIRE_DESCRIPTOR_EMPTY, .type = 3},
-                                   {.how = WIRE_DESCRIPTOR_PORTS, .type = 2, .size = 2}};
+        .destination = {{1, 2}}, .descriptors = 8, .inline_size = 40, .fds = 4};
+    struct wire_descriptor d[8] = {
+        {.how = WIRE_DESCRIPTOR_BYTES, .type = 1, .size = 100},
+        {.how = WIRE_DESCRIPTOR_OBJECT, .type = 1, .size = 5000},
+        {.how = WIRE_DESCRIPTOR_DELTA, .type = 1, .size = 5000},
+        {.how = WIRE_DESCRIPTOR_EMPTY, .type = 3},
+        {.how = WIRE_DESCRIPTOR_LOAN, .type = 1, .size = 1},
+        {.how = WIRE_DESCRIPTOR_LOAN_NEW, .type = 1, .size = 9, .loan = 9},
+        {.how = WIRE_DESCRIPTOR_LOAN_BACK, .type = 1, .size = 5000, .loan = LANE_LOANS - 1},
+        {.how = WIRE_DESCRIPTOR_PORTS, .type = 2, .size = 2}};
     size_t rights = 2 * sizeof(struct wire_right);
-    size_t size = wire_message_size(5, 40, wire_padded(100) + rights);
+    size_t size = wire_message_size(8, 40, wire_padded(100) + rights);
     memset(buffer, 7, size - rights);
     memset(buffer + size - rights, 0, rights);
     memcpy(buffer, &head, sizeof head);
