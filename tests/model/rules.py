@@ -22,6 +22,10 @@ RULES = {
         "and left no ring at an entry that waits for others",
         3476,
     ),
+    "stuck": Rule(
+        "nor at one that waits for a port which is moving just now",
+        None,
+    ),
     "first": Rule(
         "all that is for a peer is published on the first channel known",
         2,

@@ -312,8 +312,10 @@ int ipc_move_late(struct ipc_peer *peer, struct ipc_port *port, struct util_id i
     int r = known ? 0 : -EPIPE;
     if (known && port->peer != peer)
         r = send_end(channel, port, &moved.head.token);
-    if (r == -EAGAIN)
+    if (r == -EAGAIN) {
+        ipc_task.engine.stuck = ipc_task.engine.pass;
         return r;
+    }
     if (r < 0) {
         ipc_peer_tell(peer, WIRE_DEAD, id, 0);
         return 0;
