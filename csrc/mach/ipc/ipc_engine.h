@@ -27,7 +27,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define ENGINE_PUZZLE_PASSES 16 /* whole passes until an id that nobody explains is unknown */
+#define ENGINE_PUZZLE_PASSES 16      /* whole passes until an id that nobody explains is unknown, */
+#define ENGINE_PUZZLE_TIME 200000000 /* ns, and time: whoever holds up a ring may be interrupted */
 
 struct wire_channel;
 
