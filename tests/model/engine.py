@@ -182,9 +182,10 @@ class Engine(Rights):
         if not whole:
             return any
         any |= yield from self.read_all_rings()
-        if not any:
+        stuck = self.stuck == self.passes and self.rule("stuck")
+        if not any and not stuck:
             self.idle_pass = self.passes
-        puzzled = any_puzzled(self.channels)
+        puzzled = stuck or any_puzzled(self.channels)
         self.behind |= puzzled
         if not puzzled or not self.rule("read"):
             self.judge(self.passes)

@@ -136,6 +136,7 @@ class Holding(Arrive):
                 cut = owner and self.sees_cut(owner) and self.rule("witness")
                 if port.place is not REMOTE or cut:
                     self.close(end)
+                    self.stuck = self.passes
                     return AGAIN
                 token = self.send_ends(channel, [end])
                 yield

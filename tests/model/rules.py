@@ -20,7 +20,11 @@ RULES = {
     ),
     "read": Rule(
         "and left no ring at an entry that waits for others",
-        3476,
+        None,
+    ),
+    "stuck": Rule(
+        "nor at one that waits for a port which is moving just now",
+        None,
     ),
     "first": Rule(
         "all that is for a peer is published on the first channel known",
@@ -80,7 +84,7 @@ RULES = {
     ),
     "brought": Rule(
         "and what is on its way here is waited for, before anything is sent to it",
-        62815,
+        None,
     ),
     "died": Rule(
         "that a port has died is heard from whoever had a right to it",
@@ -144,7 +148,7 @@ RULES = {
     ),
     "keep": Rule(
         "the old owner keeps a right to what has moved while there are tombs for it",
-        41028,
+        None,
     ),
     "tombed": Rule(
         "and the new owner does not count that right when nothing else is left of it",

@@ -42,6 +42,7 @@ class State:
         self.serial = 0  # of moves
         self.passes = self.idle_pass = self.depth = 0
         self.behind = self.moving = False
+        self.stuck = 0  # the last pass that left a ring unread, for a port that was just moving
         self.torn: set[int] = set()  # moved, and not everybody has been told
 
     def __repr__(self) -> str:

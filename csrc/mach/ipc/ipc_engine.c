@@ -427,10 +427,11 @@ bool ipc_engine_pass(bool whole, bool must_look)
     if (!whole)
         return any;
     any |= read_all_rings();
-    if (!any)
+    bool stuck = e->stuck == e->pass;
+    if (!any && !stuck)
         e->idle_pass = e->pass;
-    if (ipc_riddle_waits(NULL))
-        e->behind = true; /* and what stands behind a riddle has not been counted */
+    if (stuck || ipc_riddle_waits(NULL))
+        e->behind = true; /* and what stands behind such an entry has not been counted */
     else
         ipc_grant_judge(e->pass);
     return any;

@@ -30,7 +30,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define ENGINE_PUZZLE_PASSES 16 /* whole passes until an id that nobody explains is unknown */
+#define ENGINE_PUZZLE_PASSES 16      /* whole passes until an id that nobody explains is unknown, */
+#define ENGINE_PUZZLE_TIME 200000000 /* ns, and time: whoever holds up a ring may be interrupted */
 
 struct wire_channel;
 
@@ -68,6 +69,7 @@ struct ipc_engine {
     unsigned depth;   /* entries being read just now, one within another */
     uint64_t sweep;   /* number of the last reading of all rings */
     uint64_t idle_pass; /* the last whole pass that found nothing in any ring */
+    uint64_t stuck;     /* the last pass that left a ring unread, for a port that was just moving */
     bool many_cpus;
 };
 

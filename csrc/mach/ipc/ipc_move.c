@@ -7,9 +7,11 @@
 #include "ipc/ipc_outgoing.h"
 #include "ipc/ipc_peer.h"
 #include "ipc/ipc_port.h"
+#include "ipc/ipc_riddle.h"
 #include "ipc/ipc_task.h"
 #include "ipc/ipc_tomb.h"
 #include "ipc/ipc_transit.h"
+#include "os/os_clock.h"
 #include "wire/wire_channel.h"
 
 #include <errno.h>
@@ -151,7 +153,9 @@ static bool drained(void)
 static int make_cut(struct move *move, const struct ipc_kmsg *kmsg)
 {
     bool read = false;
-    for (unsigned i = 0; i < DRAINS_MAX; i++) {
+    int64_t until = os_clock_now() + 2 * ENGINE_PUZZLE_TIME;
+    for (unsigned i = 0; i < DRAINS_MAX || (ipc_riddle_waits(NULL) && os_clock_now() < until);
+         i++) {
         int r = gather(move, kmsg);
         if (r < 0)
             return r;

@@ -8,6 +8,7 @@
 #include "ipc/ipc_task.h"
 #include "ipc/ipc_tomb.h"
 #include "ipc/ipc_way.h"
+#include "os/os_clock.h"
 #include "wire/wire_channel.h"
 
 #include <errno.h>
@@ -105,7 +106,9 @@ int ipc_move_settle(struct wire_channel *channel, const struct ipc_port *destina
 
 int ipc_move_fetch(const struct ipc_port *port)
 {
-    for (unsigned i = 0; port->brought && i < 2 * ENGINE_PUZZLE_PASSES; i++)
+    int64_t until = os_clock_now() + 2 * ENGINE_PUZZLE_TIME;
+    for (unsigned i = 0; port->brought && (i < 2 * ENGINE_PUZZLE_PASSES || os_clock_now() < until);
+         i++)
         ipc_engine_read_all();
     return port->brought ? -EMFILE : -ERESTART; /* what is not read by now is short of something */
 }
@@ -312,8 +315,10 @@ int ipc_move_late(struct ipc_peer *peer, struct ipc_port *port, struct util_id i
     int r = known ? 0 : -EPIPE;
     if (known && port->peer != peer)
         r = send_end(channel, port, &moved.head.token);
-    if (r == -EAGAIN)
+    if (r == -EAGAIN) {
+        ipc_task.engine.stuck = ipc_task.engine.pass;
         return r;
+    }
     if (r < 0) {
         ipc_peer_tell(peer, WIRE_DEAD, id, 0);
         return 0;

@@ -134,7 +134,7 @@ int ipc_peer_hear_after(struct wire_channel *channel, const void *payload, size_
     if (other ? other->read >= after.entry : !ipc_riddle_is(grave_of(after.channel)))
         return 0; /* not known, nor closed here: its HELLO has not been read */
     if (other && other->puzzled && other != channel)
-        channel->puzzled = ipc_task.engine.pass + 1; /* that riddle first */
+        channel->puzzled = 0; /* that riddle first */
     return ipc_engine_puzzled(channel) ? -EAGAIN : 0;
 }
 

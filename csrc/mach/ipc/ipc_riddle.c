@@ -4,6 +4,7 @@
 #include "ipc/ipc_engine.h"
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_task.h"
+#include "os/os_clock.h"
 #include "wire/wire_channel.h"
 
 #define GRAVES 256
@@ -59,10 +60,13 @@ static bool another_first(const struct wire_channel *channel)
 bool ipc_engine_puzzled(struct wire_channel *channel)
 {
     struct ipc_engine *e = &ipc_task.engine;
-    if (!channel->puzzled)
+    if (!channel->puzzled) {
         channel->puzzled = e->pass + 1;
-    if (e->pass <= channel->puzzled + ENGINE_PUZZLE_PASSES &&
-        (e->idle_pass < channel->puzzled || another_first(channel))) {
+        channel->puzzled_at = os_clock_now();
+    }
+    bool tired = e->pass > channel->puzzled + ENGINE_PUZZLE_PASSES &&
+                 os_clock_now() - channel->puzzled_at > ENGINE_PUZZLE_TIME;
+    if (!tired && (e->idle_pass < channel->puzzled || another_first(channel))) {
         e->behind = true;
         return true;
     }

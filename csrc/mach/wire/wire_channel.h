@@ -71,6 +71,7 @@ struct wire_channel {
     const struct ipc_port *unsettled_for; /* its destination, borrowed */
     uint64_t missed_by;                   /* the move that decided whether it did; 0: none has */
     bool missed;                          /* it did */
+    int64_t puzzled_at;                   /* when that began */
     uint64_t puzzled; /* an entry names an unknown id: the pass from which on it is unknown; 0 */
     struct ipc_stand
         *stands; /* what its end stood for and is not here, yet (ipc_door.h), or NULL */
