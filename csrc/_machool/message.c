@@ -6,13 +6,11 @@
 /* By which way the memory came that was just received, as a word. */
 static PyObject *transport(Py_ssize_t index)
 {
-    static const char *const words[] = {[MACHOOL_TRANSPORT_UNKNOWN] = "",
-                                        [MACHOOL_TRANSPORT_INLINE] = "inline",
-                                        [MACHOOL_TRANSPORT_COPIED] = "copied",
-                                        [MACHOOL_TRANSPORT_SHARED] = "shared",
-                                        [MACHOOL_TRANSPORT_CHANGES] = "changes",
-                                        [MACHOOL_TRANSPORT_LENT] = "lent",
-                                        [MACHOOL_TRANSPORT_MOVED] = "moved"};
+    static const char *const words[] = {
+        [MACHOOL_TRANSPORT_UNKNOWN] = "",        [MACHOOL_TRANSPORT_INLINE] = "inline",
+        [MACHOOL_TRANSPORT_COPIED] = "copied",   [MACHOOL_TRANSPORT_SHARED] = "shared",
+        [MACHOOL_TRANSPORT_CHANGES] = "changes", [MACHOOL_TRANSPORT_LENT] = "lent",
+        [MACHOOL_TRANSPORT_MOVED] = "moved"};
     int how = machool_transport((unsigned)index);
     return PyUnicode_InternFromString(words[how]);
 }
@@ -102,8 +100,7 @@ static bool take_descriptor(struct state *state, char *at, bool readonly, struct
     mach_msg_ool_descriptor_t descriptor;
     PyObject *view = NULL, *description = NULL;
     memcpy(&descriptor, at, sizeof descriptor);
-    bool ok = take_part(state, &descriptor, readonly, PyList_Size(lists->ool), &view,
-                        &description);
+    bool ok = take_part(state, &descriptor, readonly, PyList_Size(lists->ool), &view, &description);
     memcpy(at, &descriptor, sizeof descriptor);
     ok = append(lists->ool, view) && ok;
     return append(lists->descriptors, description) && ok;

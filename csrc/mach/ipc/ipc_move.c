@@ -352,8 +352,8 @@ static int make_requests(struct move *move)
     return 0;
 }
 
-static int encode(struct move *move, struct ipc_kmsg *kmsg,
-                  const struct ipc_port *destination, uint32_t credit)
+static int encode(struct move *move, struct ipc_kmsg *kmsg, const struct ipc_port *destination,
+                  uint32_t credit)
 {
     int r = make_requests(move);
     if (r == 0)

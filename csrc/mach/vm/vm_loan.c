@@ -258,8 +258,7 @@ int vm_loan_take(struct vm_ledger *ledger, struct vm_region *region, enum vm_loa
     if (!vm_pool_collect(ledger) || !is_plain(region) || (loan && !vm_loan_is_of(loan, ledger)))
         return -EAGAIN;
     bool fresh = !loan;
-    if (loan && loan->ledger == ledger &&
-        vm_pool.lent_bytes + region->size > vm_pool.lent_max)
+    if (loan && loan->ledger == ledger && vm_pool.lent_bytes + region->size > vm_pool.lent_max)
         return -EAGAIN;
     int r = fresh ? adopt_region(ledger, region, &loan) : 0;
     uintptr_t home = region->address;

@@ -93,7 +93,7 @@ enum wire_descriptor_how {
     WIRE_DESCRIPTOR_EMPTY,
     WIRE_DESCRIPTOR_BYTES,
     WIRE_DESCRIPTOR_OBJECT,
-    WIRE_DESCRIPTOR_DELTA,     /* two objects: one whole, and pages that go over it (struct wire_delta) */
+    WIRE_DESCRIPTOR_DELTA, /* two objects: one whole, and pages that go over it (struct wire_delta) */
     WIRE_DESCRIPTOR_LOAN,      /* `loan` is the number of what the receiver has returned */
     WIRE_DESCRIPTOR_LOAN_NEW,  /* the next descriptor, `loan` from now on */
     WIRE_DESCRIPTOR_LOAN_BACK, /* `loan` is the number of what the receiver has lent */

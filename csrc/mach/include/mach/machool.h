@@ -66,9 +66,10 @@ void machool_trim(void);
  * descriptor of that message, counted from 0. A report, for tuning; up to 32 of a message are known.
  */
 #define MACHOOL_TRANSPORT_UNKNOWN 0
-#define MACHOOL_TRANSPORT_INLINE 1  /* its bytes were in the message itself */
-#define MACHOOL_TRANSPORT_COPIED 2  /* copied into an object of its own */
-#define MACHOOL_TRANSPORT_SHARED 3  /* the sender's region, without a copy: shared until written to */
+#define MACHOOL_TRANSPORT_INLINE 1 /* its bytes were in the message itself */
+#define MACHOOL_TRANSPORT_COPIED 2 /* copied into an object of its own */
+#define MACHOOL_TRANSPORT_SHARED                                                                   \
+    3 /* the sender's region, without a copy: shared until written to */
 #define MACHOOL_TRANSPORT_CHANGES 4 /* the same, and copies of the pages that have changed since */
 #define MACHOOL_TRANSPORT_LENT 5    /* copied into memory that goes back to the sender when freed */
 #define MACHOOL_TRANSPORT_MOVED 6   /* the sender's own pages, which go back likewise */
@@ -83,8 +84,8 @@ struct machool_stats {
     uint64_t bytes_shared; /* sent out of line without a copy */
     uint64_t regions;      /* allocated or received, and still mapped */
     uint64_t region_bytes;
-    uint64_t channels; /* other tasks it is connected to */
-    uint64_t ports;    /* names in its space */
+    uint64_t channels;       /* other tasks it is connected to */
+    uint64_t ports;          /* names in its space */
     uint64_t idle_bytes;     /* came back, and wait to be used again */
     uint64_t lent_bytes;     /* with other tasks, or on the way there */
     uint64_t borrowed_bytes; /* of other tasks, received and not given back */
