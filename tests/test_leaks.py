@@ -44,4 +44,4 @@ def test_every_callable_is_there():
         if not name.startswith(("_", "n_")) and callable(getattr(cls, name))
     ]
     assert {name for name in missing if name not in covered} <= {"PortStatus.count"}
-    assert {"names", "stats"} <= covered
+    assert {"names", "stats", "trim", "set_limits"} <= covered

@@ -3,7 +3,9 @@
 Run by test_leaks.py. Prints, for each callable that grew, what grew by how much, as one literal.
 """
 
+import atexit
 import contextlib
+import functools
 import gc
 import os
 import sys
@@ -12,7 +14,7 @@ from collections.abc import Callable, Iterator
 
 import machool
 from machool import OOL, Client, Move, NotificationKind, Port, PortSet, Region, Right, Server
-from peer import holdings, settle
+from peer import Peer, holdings, settle, tell
 
 ROUNDS = 300
 LIMIT = 20.0
@@ -39,6 +41,22 @@ def case(*names: str) -> Callable[[Callable[[], object]], Callable[[], object]]:
 def pair() -> Iterator[tuple[Port, Port]]:
     with Port() as port, port.make_send() as send:
         yield port, send
+
+
+def echo(name: str) -> None:
+    with machool.Server(name) as server:
+        tell("ready")
+        for request in server:
+            request.reply(ool=request.ool)
+
+
+@functools.cache
+def another_task() -> Client:
+    """A client of one that sends back what it gets; memory for it goes in loans."""
+    peer = Peer(echo, NAME + ".echo")
+    peer.hear()
+    atexit.register(peer.close)
+    return Client(NAME + ".echo", timeout=LIMIT)
 
 
 @contextlib.contextmanager
@@ -262,6 +280,22 @@ def descriptors() -> None:
     with Port() as port, PortSet([port]) as ports:
         assert port.fileno() >= 0
         assert ports.fileno() >= 0
+
+
+@case("trim", "set_limits", "Region that came back")
+def loans() -> None:
+    asks = another_task()
+    for size in (50_000, 300_000):
+        reply = asks.request(ool=OOL(Region(size, zeroed=False), deallocate=True))
+        assert len(reply.ool[0]) == size
+        asks.request(ool=bytes(size))
+        machool.set_limits(idle_bytes=1 << 20, lent_bytes=1 << 20)
+        machool.trim()
+        machool.set_limits(idle_bytes=1 << 26, lent_bytes=1 << 28)
+    with refused(ValueError):
+        machool.set_limits(idle_bytes=-1)
+    with refused(TypeError):
+        machool.set_limits(lent_bytes="x")  # type: ignore[arg-type]
 
 
 @case("names", "stats")
