@@ -4,8 +4,13 @@
 #include "nth.h"
 
 #include <mach/machool.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define GATE_FAULTS() GATE_DARWIN("the kernel's allocations cannot be made to fail from outside")
 
@@ -192,4 +197,125 @@ TEST_FOR(receive_of_what_comes_home, 60)
     }
     kit_send_plain(pair.theirs, ID_END);
     kit_pair_end(&pair);
+}
+
+/* ---- lies ------------------------------------------------------------------------------------ */
+
+#ifdef __linux__
+
+enum lie { UNSEALED, HALF_SEALED, SHORT, ODD, HOLES, LIES };
+enum { LENT = 1 << 20 };
+
+static enum lie lie;
+
+/* Of a region that is about to be lent. */
+static bool tell_a_lie(int fd)
+{
+    char link[64], path[64];
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    ssize_t length = ASSERT_SYS(readlink(link, path, sizeof(path) - 1));
+    path[length] = '\0';
+    if (strstr(path, "machool:region") == NULL)
+        return false;
+    if (lie == HALF_SEALED)
+        ASSERT_SYS(syscall(SYS_fcntl, fd, F_ADD_SEALS, F_SEAL_GROW)); /* not through the hook */
+    else if (lie == SHORT)
+        ASSERT_SYS(ftruncate(fd, LENT / 2));
+    else if (lie == ODD)
+        ASSERT_SYS(ftruncate(fd, LENT + 1));
+    else if (lie == HOLES)
+        ASSERT_SYS(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 4096, 4096));
+    return lie == UNSEALED || lie == HALF_SEALED;
+}
+
+static void lend(mach_port_t to)
+{
+    struct ool_msg message;
+    char *memory = kit_allocate(LENT);
+    kit_fill(memory, LENT, 1);
+    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
+               OOL_MSG_SIZE(1), to, MACH_PORT_NULL, ID);
+    message.body.msgh_descriptor_count = 1;
+    kit_ool(&message.ool[0], memory, LENT, 1, true);
+    ASSERT_OK(kit_send(&message.header, MACH_SEND_TIMEOUT, PATIENCE));
+}
+
+PEER(fault_lender)
+{
+    struct kit_pair pair;
+    kit_pair_join(&pair);
+    lend(pair.theirs); /* perhaps before the two have met: that is no loan then */
+    lend(pair.theirs);
+    parent_hear();
+    if (pair.argument[0]) {
+        lie = (enum lie)atoi(pair.argument);
+        inject_before_seals(tell_a_lie);
+        machool_trim(); /* so that it is a new one */
+        lend(pair.theirs);
+        kit_wait_dead(pair.theirs); /* the other side has hung up */
+        parent_tell();
+        parent_hear();
+    }
+    while (!parent_gone())
+        lend(pair.theirs);
+}
+
+static void take(const struct kit_pair *pair, struct ool_rcv *ret_received)
+{
+    ASSERT_OK(kit_receive(&ret_received->header, sizeof(*ret_received), pair->mine, 0, PATIENCE));
+    ASSERT_EQ(LENT, ret_received->ool[0].size);
+    ASSERT_FILLED(ret_received->ool[0].address, LENT, 1);
+}
+
+static void start(struct kit_pair *ret_pair, const char *argument, struct ool_rcv *ret_received)
+{
+    kit_pair_start(ret_pair, "fault_lender", argument);
+    take(ret_pair, ret_received);
+    kit_free(ret_received->ool[0].address, LENT);
+    take(ret_pair, ret_received);
+}
+
+#endif
+
+/* The liar's connection ends, and nothing else: what it lent before stays, an honest one's arrives. */
+TEST_FOR(lies_about_a_loan, 60)
+{
+#ifdef __linux__
+    struct kit_pair honest;
+    struct ool_rcv received, from_honest;
+    struct machool_stats stats;
+    GATE_FAULTS();
+    machool_get_stats(&stats);
+    if (vm_page_size != 4096 || stats.lent_limit == 0)
+        return;
+    start(&honest, "", &from_honest);
+    peer_tell(&honest.peer);
+    for (int i = 0; i < LIES; i++) {
+        struct kit_pair liar;
+        char argument[16];
+        snprintf(argument, sizeof(argument), "%d", i);
+        start(&liar, argument, &received);
+        machool_get_stats(&stats);
+        ASSERT_EQ(LENT,
+                  stats.borrowed_bytes); /* the honest one's is a copy since the fork (S182) */
+        peer_tell(&liar.peer);
+        kit_wait_dead(liar.theirs);
+        peer_hear(&liar.peer);
+        kit_expect_nothing(liar.mine);
+        machool_get_stats(&stats);
+        ASSERT_EQ(0, stats.borrowed_bytes); /* what it lent has no lender any more */
+        ASSERT_FILLED(received.ool[0].address, LENT, 1);
+        memset(received.ool[0].address, 2, LENT);
+        kit_free(received.ool[0].address, LENT);
+        peer_kill(&liar.peer);
+        kit_pair_drop(&liar);
+
+        kit_free(from_honest.ool[0].address, LENT);
+        peer_tell(&honest.peer);
+        take(&honest, &from_honest);
+    }
+    kit_free(from_honest.ool[0].address, LENT);
+    peer_kill(&honest.peer);
+    kit_pair_drop(&honest);
+#endif
 }
