@@ -90,7 +90,7 @@ MEMORY = ["big", "cleaning", "ool_copy", "ool_receive", "ool_send", "pseudo", "r
 """Files of conform about out-of-line memory, which goes in loans where there are any."""
 MEMORY_TOO = ["fork", "ool_ports", "vm", "vm_access", "vm_entries_tasks", "vm_inherit",
               "vm_protect", "vm_region", "vm_remap"]  # fmt: skip
-STRESS = ["kill", "limits", "loans", "memory"]
+STRESS = ["kill", "limits", "memory"]
 
 
 def whole_files() -> list[object]:
@@ -99,6 +99,8 @@ def whole_files() -> list[object]:
         pytest.param(program, stem, marks=marks, id=f"{program}-{stem}")
         for program, stems, marks in [
             ("conform", MEMORY, [pytest.mark.slow]),
+            ("machool", ["loans"], []),
+            ("stress", ["loans"], [pytest.mark.slow]),
             ("conform", MEMORY_TOO, [pytest.mark.long]),
             ("stress", STRESS, [pytest.mark.long]),
         ]

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import machool
-from peer import LIMIT, hear, settle, tell
+from peer import LIMIT, become, hear, settle, tell
 
 MIB = 1 << 20
 KEYS = ["idle_bytes", "lent_bytes", "borrowed_bytes", "parked", "idle_limit", "lent_limit"]
@@ -345,6 +345,64 @@ def test_failed_moves_leave_the_region_where_it_is(keep, name):
         with pytest.raises(machool.PeerDied):
             client.send(ool=moved(region))
     assert (region.address, region.moved, stale.min(), stale.max()) == (address, False, 49, 49)
+
+
+@pytest.mark.parametrize("size", [20_000, 300_000, 3 * MIB])
+@pytest.mark.parametrize("copy", [machool.VIRTUAL_COPY, machool.PHYSICAL_COPY])
+def test_what_could_not_move_stays_when_it_is_sent_as_a_copy(keep, names, size, copy):
+    """What was given up for a send that came to nothing has not been for the next one."""
+    dead, alive = names(), names()
+    peer = keep(dead)
+    keep(alive)
+    with (
+        machool.Client(dead, timeout=LIMIT) as first,
+        machool.Client(alive, timeout=LIMIT) as second,
+    ):
+        region = filled(size)
+        first.request(b"stats")
+        second.request(b"stats")
+        peer.kill()
+        with pytest.raises(machool.PeerDied):
+            first.request(timeout=LIMIT)
+        for _ in range(3):
+            with pytest.raises(machool.PeerDied):
+                first.send(ool=machool.OOL(region, deallocate=True, copy=copy))
+            assert not region.moved
+            second.request(b"keep", ool=region)
+            with memoryview(region) as view:
+                assert set(view) == {7}
+        assert second.request(b"look").body == b"[[7], [7], [7]]"
+        second.request(b"keep", ool=moved(region))
+        assert region.moved
+
+
+@pytest.mark.usefixtures("root")
+def test_nothing_is_lent_to_another_user(spawn, name):
+    """Nor borrowed: what is mapped in two tasks is for tasks that could reach each other anyway."""
+
+    def foreign(name, uid):
+        become(uid)
+        with machool.Server(name, allow_uids=[0, uid]) as server:
+            tell("ready")
+            for request in server:
+                tell((sorted(set(request.ool[0])), machool.stats()["borrowed_bytes"]))
+                request.ool[0][:] = b"\x09" * len(request.ool[0])
+                request.reply(ool=machool.OOL(filled(len(request.ool[0])), deallocate=True))
+                tell(machool.stats()["lent_bytes"])
+
+    peer = spawn(foreign, name, 65534, uses=[become, filled])
+    assert peer.hear() == "ready"
+    with machool.Client(name, timeout=LIMIT) as client:
+        for size in (20_000, 300_000, 3 * MIB):
+            for _ in range(6):
+                region = filled(size, 8)
+                reply = client.request(ool=moved(region))
+                assert peer.hear() == ([8], 0)
+                assert set(reply.ool[0]) == {7}
+                assert peer.hear() == 0
+                stats = machool.stats()
+                assert (stats["lent_bytes"], stats["borrowed_bytes"]) == (0, 0)
+                del reply
 
 
 # --- kills ----------------------------------------------------------------------------------------

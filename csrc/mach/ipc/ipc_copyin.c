@@ -331,8 +331,25 @@ static mach_msg_return_t copyin_body(const mach_msg_header_t *header,
     return MACH_MSG_SUCCESS;
 }
 
-mach_msg_return_t ipc_kmsg_copyin(const mach_msg_header_t *header, mach_msg_size_t size,
-                                  struct ipc_kmsg **ret_kmsg)
+/* What was given up for a send that comes to nothing is not given up for a later one. */
+static void ungive(const mach_msg_header_t *header, mach_msg_size_t size)
+{
+    const uint8_t *at = (const uint8_t *)header + sizeof(mach_msg_base_t);
+    uint32_t count, bytes;
+    if (measure(header, size, &count, &bytes) != MACH_MSG_SUCCESS)
+        return;
+    for (uint32_t i = 0; i < count; i++) {
+        union user_descriptor user;
+        read_descriptor(at, &user);
+        if (user.type.type == MACH_MSG_OOL_DESCRIPTOR ||
+            user.type.type == MACH_MSG_OOL_VOLATILE_DESCRIPTOR)
+            vm_copy_ungive((vm_address_t)(uintptr_t)user.ool.address);
+        at += user_descriptor_size((mach_msg_descriptor_type_t)user.type.type);
+    }
+}
+
+static mach_msg_return_t copyin(const mach_msg_header_t *header, mach_msg_size_t size,
+                                struct ipc_kmsg **ret_kmsg)
 {
     uint32_t count, bytes;
     mach_msg_return_t mr = check_header(header);
@@ -369,4 +386,13 @@ mach_msg_return_t ipc_kmsg_copyin(const mach_msg_header_t *header, mach_msg_size
     }
     *ret_kmsg = kmsg;
     return MACH_MSG_SUCCESS;
+}
+
+mach_msg_return_t ipc_kmsg_copyin(const mach_msg_header_t *header, mach_msg_size_t size,
+                                  struct ipc_kmsg **ret_kmsg)
+{
+    mach_msg_return_t mr = copyin(header, size, ret_kmsg);
+    if (mr != MACH_MSG_SUCCESS)
+        ungive(header, size);
+    return mr;
 }

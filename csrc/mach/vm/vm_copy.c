@@ -205,6 +205,15 @@ int vm_copy_give(vm_address_t address, vm_size_t size)
     return whole ? 0 : -EINVAL;
 }
 
+void vm_copy_ungive(vm_address_t address)
+{
+    vm_map_lock();
+    struct vm_region *region = vm_map_find(address);
+    if (region)
+        region->given = false;
+    vm_map_unlock();
+}
+
 /* ---- the rest ---------------------------------------------------------------------------- */
 
 void vm_copy_stats(uint64_t *ret_bytes_copied, uint64_t *ret_bytes_shared, uint64_t *ret_regions,

@@ -97,6 +97,8 @@ int vm_copy_reseal(struct vm_copy *copy);
  * next send succeeds, though that does not deallocate it: it may leave, with zero pages in its place. If
  * the send fails it is back. 0, or -EINVAL: no such region. */
 int vm_copy_give(vm_address_t address, vm_size_t size);
+/* Takes that back: the send came to nothing before the region was looked at. */
+void vm_copy_ungive(vm_address_t address);
 
 /* NULL and NONE are fine. */
 void vm_copy_deinit(struct vm_copy *copy);

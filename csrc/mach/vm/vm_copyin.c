@@ -367,10 +367,12 @@ mach_msg_return_t vm_copyin_for(vm_address_t address, vm_size_t size, int copy_o
     /* Lazily copied in Mach's terms: such data stays where it is in its page (S22, S44). */
     bool lazy = size > SMALL_MAX && (copy_option == MACH_MSG_VIRTUAL_COPY || deallocate);
     uint32_t page_offset = lazy ? (uint32_t)(address - vm_page_trunc(address)) : 0;
-    int r = size > VM_COPY_BYTES_MAX || is_lent(address, deallocate)
-                ? copyin_large(address, (uint32_t)size, page_offset, lazy, receiver, &deallocate,
-                               ret_copy)
-                : copyin_small(address, (uint32_t)size, page_offset, receiver->lender, ret_copy);
+    bool large = size > VM_COPY_BYTES_MAX || is_lent(address, deallocate);
+    if (large && !lazy) /* it is copied */
+        vm_copy_ungive(address);
+    int r = large ? copyin_large(address, (uint32_t)size, page_offset, lazy, receiver, &deallocate,
+                                 ret_copy)
+                  : copyin_small(address, (uint32_t)size, page_offset, receiver->lender, ret_copy);
     if (r == 0 && deallocate)
         (void)vm_deallocate(mach_task_self_, address, size);
     return code_of(r);

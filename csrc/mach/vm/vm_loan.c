@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -112,17 +113,6 @@ static int move_away(struct vm_loan *loan, bool zeros)
                        (moved ? MAP_FIXED : MAP_FIXED_NOREPLACE),
                    -1, 0);
     return 0;
-}
-
-/* Back to where zero pages hold its place. */
-static bool move_home(struct vm_loan *loan)
-{
-    void *at = mremap((void *)loan->address, loan->capacity, loan->capacity,
-                      MREMAP_MAYMOVE | MREMAP_FIXED, (void *)loan->home);
-    if (at == MAP_FAILED)
-        return false;
-    loan->address = loan->home;
-    return true;
 }
 
 int vm_loan_map(struct vm_loan *loan, uintptr_t *ret_address)
@@ -417,12 +407,42 @@ int vm_loan_place(struct vm_loan *take_loan, size_t used, uintptr_t *ret_address
     return r;
 }
 
+/* Back to where zero pages hold its place, registered first: it must never lie there unregistered. */
+static bool move_home(struct vm_loan *loan)
+{
+    uintptr_t from = loan->address, home = loan->home;
+    size_t size = loan->capacity;
+    loan->address = home;
+    if (hold(loan, loan->used) == 0) {
+        if (mremap((void *)from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, (void *)home) !=
+            MAP_FAILED)
+            return true;
+        vm_map_unlist(vm_map_find(home));
+        vm_pool_set(loan, VM_LOAN_CARRIED);
+    }
+    loan->address = from;
+    loan->home = home;
+    return false;
+}
+
+/* Where its pages cannot go, the bytes can. */
+static bool copy_home(const struct vm_loan *loan)
+{
+    void *home = mmap((void *)loan->home, loan->capacity, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    if (home == MAP_FAILED)
+        return false;
+    memcpy(home, (const void *)loan->address, loan->used);
+    return true;
+}
+
 bool vm_loan_drop(struct vm_loan *take_loan)
 {
     struct vm_loan *loan = take_loan;
     vm_map_lock();
-    bool home = loan->home && move_home(loan) && hold(loan, loan->used) == 0;
-    if (!home)
+    bool held = loan->home && move_home(loan);
+    bool home = held || (loan->home && copy_home(loan));
+    if (!held)
         vm_pool_park(loan);
     vm_map_unlock();
     return home;

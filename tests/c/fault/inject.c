@@ -106,6 +106,17 @@ int ftruncate(int fd, off_t size)
     return turn("ftruncate", ENOSPC) ? -1 : (int)syscall(SYS_ftruncate, fd, size);
 }
 
+void *mremap(void *from, size_t size, size_t new_size, int flags, ...)
+{
+    va_list arguments;
+    va_start(arguments, flags);
+    void *to = flags & MREMAP_FIXED ? va_arg(arguments, void *) : NULL;
+    va_end(arguments);
+    if (turn("mremap", ENOMEM))
+        return MAP_FAILED;
+    return (void *)syscall(SYS_mremap, from, size, new_size, flags, to);
+}
+
 int fallocate(int fd, int mode, off_t offset, off_t size)
 {
     return turn("fallocate", ENOSPC) ? -1 : (int)syscall(SYS_fallocate, fd, mode, offset, size);

@@ -351,6 +351,42 @@ static void what_fails_goes_back(void)
     CHECK(vm_copy_give((vm_address_t)plain, SIZE) == -EINVAL);
 }
 
+/* A gift holds for one send: not for a later one, when the first was never made, or was a copy. */
+static void gifts_hold_once(void)
+{
+    char *at = filled(SIZE, 1);
+    for (int way = 0; way < 3; way++) {
+        struct vm_copy copy;
+        const struct vm_receiver receiver = {.lender = here.lends};
+        CHECK(vm_copy_give((vm_address_t)at, SIZE) == 0);
+        if (way == 0) {
+            vm_copy_ungive((vm_address_t)at);
+        } else if (way == 1) {
+            CHECK(vm_copyin_for((vm_address_t)at, SIZE, MACH_MSG_PHYSICAL_COPY, false, &receiver,
+                                &copy) == MACH_MSG_SUCCESS);
+            vm_copy_deinit(&copy);
+        } else {
+            copy = loan_send(&here, at, SIZE - PAGE, false);
+            vm_copy_deinit(&copy);
+        }
+        copy = loan_send(&here, at, SIZE, false);
+        CHECK(copy.how != VM_COPY_MOVED && all(at, SIZE, 1));
+        vm_copy_deinit(&copy);
+    }
+    vm_copy_ungive((vm_address_t)plain);
+    region_free(at, SIZE);
+    at = filled(170 * KiB, 2);
+    at = loan_pass(at, 170 * KiB, true);
+    CHECK(vm_copy_give((vm_address_t)at, 170 * KiB) == 0);
+    struct vm_copy copy = loan_send(&here, at, 170 * KiB, false); /* not to whom it belongs */
+    CHECK(copy.how != VM_COPY_MOVED && all(at, 170 * KiB, 2));
+    vm_copy_deinit(&copy);
+    copy = loan_send(&there, at, 170 * KiB, false);
+    CHECK(copy.how == VM_COPY_LENT && all(at, 170 * KiB, 2));
+    vm_copy_deinit(&copy);
+    region_free(at, 170 * KiB);
+}
+
 int main(void)
 {
     RUN(a_copy_comes_back);
@@ -368,5 +404,6 @@ int main(void)
     RUN(the_borrower_closes_first);
     RUN(published_after_the_end);
     RUN(what_fails_goes_back);
+    RUN(gifts_hold_once);
     return 0;
 }
