@@ -14,6 +14,7 @@ typedef struct {
     PyObject_HEAD
     PyObject *weakrefs;
     PyObject *name;
+    struct state *state;           /* of the module, which the type keeps alive */
     _Atomic mach_port_name_t port; /* receive right, with one send right; 0: closed */
     atomic_bool stopped;
     atomic_uint waiting; /* threads in receive() */
@@ -113,6 +114,7 @@ static PyObject *server_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
     if (!self)
         return NULL;
     self->name = Py_NewRef(name);
+    self->state = state;
     mach_port_name_t port = publish(state, text, limit, uids, (unsigned)count);
     atomic_store(&self->port, port);
     if (port == MACH_PORT_NULL)
@@ -187,8 +189,9 @@ static PyObject *stopped_error(void)
 }
 
 /* The next message that is not a stop; EOFError once the server is to stop. */
-static PyObject *receive(struct state *state, Server *self, int64_t milliseconds, bool readonly)
+static PyObject *receive(Server *self, int64_t milliseconds, bool readonly)
 {
+    struct state *state = self->state;
     mach_port_name_t port = atomic_load(&self->port);
     struct incoming in;
     if (port == MACH_PORT_NULL) {
@@ -215,8 +218,8 @@ static PyObject *receive(struct state *state, Server *self, int64_t milliseconds
     return raise_code(state, "mach_msg", r);
 }
 
-static PyObject *server_receive(PyObject *object, PyTypeObject *defining, PyObject *const *args,
-                                Py_ssize_t nargs, PyObject *kwnames)
+static PyObject *server_receive(PyObject *object, PyTypeObject *Py_UNUSED(defining),
+                                PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     static const char *const names[] = {"timeout", "readonly"};
     PyObject *values[2];
@@ -227,7 +230,7 @@ static PyObject *server_receive(PyObject *object, PyTypeObject *defining, PyObje
     int readonly = values[1] ? PyObject_IsTrue(values[1]) : 0;
     if (readonly < 0)
         return NULL;
-    return receive(PyType_GetModuleState(defining), (Server *)object, milliseconds, readonly);
+    return receive((Server *)object, milliseconds, readonly);
 }
 
 static PyObject *server_iter(PyObject *self)
@@ -238,10 +241,9 @@ static PyObject *server_iter(PyObject *self)
 static PyObject *server_next(PyObject *object)
 {
     Server *self = (Server *)object;
-    struct state *state = state_of(Py_TYPE(object));
-    if (!state || atomic_load(&self->stopped))
+    if (atomic_load(&self->stopped))
         return NULL; /* StopIteration */
-    PyObject *message = receive(state, self, -1, false);
+    PyObject *message = receive(self, -1, false);
     if (!message && PyErr_ExceptionMatches(PyExc_EOFError))
         PyErr_Clear();
     return message;
@@ -268,10 +270,8 @@ static PyObject *server_exit(PyObject *self, PyObject *Py_UNUSED(args))
 
 static PyObject *server_get_port(PyObject *object, void *Py_UNUSED(closure))
 {
-    struct state *state = state_of(Py_TYPE(object));
+    struct state *state = ((Server *)object)->state;
     mach_port_name_t port = atomic_load(&((Server *)object)->port);
-    if (!state)
-        return NULL;
     if (!port) {
         PyErr_SetString(PyExc_ValueError, "the server is closed");
         return NULL;
