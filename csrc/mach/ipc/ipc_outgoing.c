@@ -224,6 +224,8 @@ static int encode_descriptor(struct ipc_outgoing *out, const struct ipc_kmsg_des
         for (uint32_t i = 0; r == 0 && i < d->right_count; i++) {
             struct wire_right right;
             r = encode_right(out, &d->rights[i], &right);
+            if (r < 0)
+                break; /* and no room is left to write to: rings have been read */
             memcpy(*ool, &right, sizeof right);
             *ool += sizeof right;
         }
@@ -296,6 +298,8 @@ int ipc_outgoing_encode(struct ipc_outgoing *out, struct ipc_kmsg *kmsg, struct 
     for (uint32_t i = 0; r == 0 && i < kmsg->descriptor_count; i++) {
         struct wire_descriptor wire;
         r = encode_descriptor(out, &kmsg->descriptors[i], &ool_at, &wire);
+        if (r < 0)
+            break;
         memcpy(descriptor_at, &wire, sizeof wire);
         descriptor_at += sizeof wire;
     }
