@@ -72,7 +72,7 @@ FULL = Effort(
     client_seconds=1.0,
 )
 QUICK = Effort(
-    sizes=[64, 64 * KIB, MIB, 8 * MIB],
+    sizes=[64, 64 * KIB, MIB, 8 * MIB, 64 * MIB],
     rounds=3,
     share=0.02,
     asleep_most=64 * KIB,
@@ -80,7 +80,7 @@ QUICK = Effort(
     memory=64 * MIB,
     big=64 * MIB,
     receivers=8,
-    again=128 * MIB,
+    again=GIB,
     moved=GIB,
     messages=20_000,
     message_seconds=2.0,
