@@ -1,7 +1,10 @@
 """The model of counting and moving (model/README.md), run over schedules."""
 
+import subprocess
+
 import pytest
 
+import cbuild
 from model.rules import RULES
 from model.schedule import Schedule
 
@@ -33,3 +36,12 @@ def test_rule_is_needed(rule):
     seed = RULES[rule].seed
     assert list(violations(seed, 1)) == []
     assert list(violations(seed, 1, frozenset({rule})))
+
+
+@pytest.mark.long
+@pytest.mark.timeout(7200)
+def test_real_processes():
+    """A few hundred schedules of tasks that are stopped and killed, in C."""
+    program = cbuild.build("schedule")
+    for _ in range(50):
+        subprocess.run([program], check=True, timeout=300)

@@ -112,7 +112,7 @@ static PyObject *without_address(struct state *state, PyObject *description)
     if (!changed)
         return NULL;
     PyStructSequence_SetItem(changed, 0, PyLong_FromLong(0));
-    for (Py_ssize_t i = 1; i < 4; i++)
+    for (Py_ssize_t i = 1; i < 5; i++)
         PyStructSequence_SetItem(changed, i, Py_NewRef(PyStructSequence_GetItem(description, i)));
     return changed;
 }

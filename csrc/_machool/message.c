@@ -3,9 +3,21 @@
 
 #include <string.h>
 
+/* By which way the memory came that was just received, as a word. */
+static PyObject *transport(Py_ssize_t index)
+{
+    static const char *const words[] = {
+        [MACHOOL_TRANSPORT_UNKNOWN] = "",        [MACHOOL_TRANSPORT_INLINE] = "inline",
+        [MACHOOL_TRANSPORT_COPIED] = "copied",   [MACHOOL_TRANSPORT_SHARED] = "shared",
+        [MACHOOL_TRANSPORT_CHANGES] = "changes", [MACHOOL_TRANSPORT_LENT] = "lent",
+        [MACHOOL_TRANSPORT_MOVED] = "moved"};
+    int how = machool_transport((unsigned)index);
+    return PyUnicode_InternFromString(words[how]);
+}
+
 /* Takes one out-of-line part out of the received message: a Region, a view of it, a description. */
 static bool take_part(struct state *state, mach_msg_ool_descriptor_t *descriptor, bool readonly,
-                      PyObject **ret_view, PyObject **ret_description)
+                      Py_ssize_t index, PyObject **ret_view, PyObject **ret_description)
 {
     *ret_description = PyStructSequence_New(state->descriptor_type);
     if (!*ret_description)
@@ -15,6 +27,7 @@ static bool take_part(struct state *state, mach_msg_ool_descriptor_t *descriptor
     PyStructSequence_SetItem(*ret_description, 1, PyLong_FromUnsignedLong(descriptor->size));
     PyStructSequence_SetItem(*ret_description, 2, PyLong_FromLong((long)descriptor->copy));
     PyStructSequence_SetItem(*ret_description, 3, PyBool_FromLong(descriptor->deallocate != 0));
+    PyStructSequence_SetItem(*ret_description, 4, transport(index));
     if (PyErr_Occurred()) /* no memory for one of the numbers */
         return false;
     vm_address_t address = (vm_address_t)(uintptr_t)descriptor->address;
@@ -87,7 +100,7 @@ static bool take_descriptor(struct state *state, char *at, bool readonly, struct
     mach_msg_ool_descriptor_t descriptor;
     PyObject *view = NULL, *description = NULL;
     memcpy(&descriptor, at, sizeof descriptor);
-    bool ok = take_part(state, &descriptor, readonly, &view, &description);
+    bool ok = take_part(state, &descriptor, readonly, PyList_Size(lists->ool), &view, &description);
     memcpy(at, &descriptor, sizeof descriptor);
     ok = append(lists->ool, view) && ok;
     return append(lists->descriptors, description) && ok;

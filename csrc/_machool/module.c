@@ -78,6 +78,7 @@ static PyStructSequence_Field descriptor_fields[] = {
     {"size", "exact bytes"},
     {"copy", "the sender's copy option, unchanged: not a report of what happened (S46)"},
     {"deallocate", "true for a virtual copy (S47)"},
+    {"transport", "by which way it came, or ''"},
     {NULL, NULL}};
 static PyStructSequence_Desc descriptor_desc = {"machool._machool.OOLDescriptor",
                                                 "An out-of-line descriptor as it arrived.",

@@ -109,6 +109,12 @@ class OOLDescriptor(structseq[int], tuple[int, int, int, bool]):
     __match_args__: Final = ("address", "size", "copy", "deallocate")
 
     @property
+    def transport(self) -> str:
+        """By which way it came: 'inline', 'copied' or 'shared' (an object of its own, sealed),
+        'changes' (shared, with the pages written since), 'lent' (copied into memory that goes back
+        to the sender) or 'moved' (the sender's own pages). '' where the system does not tell. No
+        item of the tuple."""
+    @property
     def address(self) -> int:
         """Where the memory was mapped."""
     @property

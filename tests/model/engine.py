@@ -45,6 +45,11 @@ class Engine(Rights):
         self.kernel.send(channel.end, "fds", channel.token, tuple(ends))
         return channel.token
 
+    def sees_cut(self, channel: Channel) -> bool:
+        if not self.rule("both"):
+            return channel.sees_cut
+        return channel.peer.sees_cut(channel)
+
     # ---- rings
 
     def drain(self, channel: Channel, limit: int = WHOLE) -> Iterator[None]:
@@ -117,13 +122,20 @@ class Engine(Rights):
             if not (yield from self.read_all_rings()):
                 return
 
+    def another_first(self, channel: Channel) -> bool:
+        """Another riddle stands before a port that comes here, and this one does not."""
+        others = [c for c in self.channels if c.puzzled and c is not channel]
+        first = any(c.brings_port for c in others) and not channel.brings_port
+        return first and self.rule("port")
+
     def puzzling(self, channel: Channel) -> bool:
         """Whether the entry, about an id not known here, is to wait for what others say."""
         if not self.rule("puzzle"):
             return False
         if not channel.puzzled:
             channel.puzzled = self.passes + 1
-        if self.idle_pass >= channel.puzzled or self.passes > channel.puzzled + PUZZLE_PASSES:
+        tired = self.passes > channel.puzzled + PUZZLE_PASSES
+        if tired or (self.idle_pass >= channel.puzzled and not self.another_first(channel)):
             for other in self.channels:  # what this brings to light may explain them
                 if other.puzzled and other is not channel and self.rule("one"):
                     other.puzzled = self.passes + 1
@@ -170,10 +182,13 @@ class Engine(Rights):
         if not whole:
             return any
         any |= yield from self.read_all_rings()
-        if not any:
+        stuck = self.stuck == self.passes and self.rule("stuck")
+        if not any and not stuck:
             self.idle_pass = self.passes
-        self.behind |= any_puzzled(self.channels)
-        self.judge(self.passes)
+        puzzled = stuck or any_puzzled(self.channels)
+        self.behind |= puzzled
+        if not puzzled or not self.rule("read"):
+            self.judge(self.passes)
         return any
 
     def poll(self, whole: bool = False) -> Steps:

@@ -27,7 +27,7 @@ class Moved:
         serial: int,
     ) -> None:
         self.owner = owner
-        self.serial = serial  # of the move, to be acknowledged; 0: not
+        self.serial = serial  # of the move; with a way to be acknowledged; 0: none was made
         self.way = way  # to be followed; False: another channel tells the way
         self.read = read  # entries of the holder's that came before
         self.cut = cut
@@ -129,8 +129,7 @@ class Move(Transit):
         token = holder.token
         if not way and not self.rule("tell"):
             ids = ()
-        serial = self.serial if way else 0
-        moved = Moved(owner, channel.read, channel.cut + 1, ids, token, way, serial)
+        moved = Moved(owner, channel.read, channel.cut + 1, ids, token, way, self.serial)
         self.publish(channel, "moved", moved)
         self.set_cut(channel)
 
@@ -175,6 +174,9 @@ class Move(Transit):
         result = yield from self.make_cut(move, message)
         if result is not None:
             return result
+        queued = [other for port in move.ports for other in port.queue]
+        if any(self.brought_by(other) for other in [message, *queued]):
+            return "restart"
         if (
             destination.place is not REMOTE
             or channel.closed
@@ -197,13 +199,13 @@ class Move(Transit):
         if result is not None:
             return result
         yield
-        if channel.sees_cut:
+        if self.sees_cut(channel):
             return AGAIN
         cargo.token = self.send_ends(channel, move.out.order)
         move.out.order = []
         if channel.closed or channel.ended:
             return "gone"
-        if channel.sees_cut:
+        if self.sees_cut(channel):
             return AGAIN
         cargo.packets[-1][2].credit = credit
         if credit is not None:
@@ -286,6 +288,8 @@ class Move(Transit):
     def move(self, message: Message, destination: Port) -> Steps:
         """As transit, for a message with receive rights."""
         move = Leaving(self.channel_of(destination.peer))
+        if self.take_credit(move.channel, destination) is AGAIN:
+            return AGAIN  # before anybody is held up by a cut
         owner = move.channel.peer
         self.moving = True
         result = yield from self.prepare(move, message, destination)
@@ -319,7 +323,7 @@ class Arrive(Move):
         port.slot_channel = None
         port.hops += 1
         port.place = OWN
-        port.moved = False
+        port.moved = port.brought = False
         port.transit = port.arriving = target is None
         if target is not None:
             port.target = self.ports[target]

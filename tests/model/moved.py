@@ -24,24 +24,24 @@ class Holding(Arrive):
     def move_wait(self, channel: Channel) -> Steps:
         """Before publishing: "restart", or AGAIN while the cut lasts."""
         for _ in range(PATIENT_LOOKS):
-            if not channel.sees_cut:
+            if not self.sees_cut(channel):
                 break
             yield from self.look_peer(channel)
             yield
-        return AGAIN if channel.sees_cut else "restart"
+        return AGAIN if self.sees_cut(channel) else "restart"
 
     def move_settle(self, channel: Channel, destination: Port) -> Steps:
         """After publishing: None, or "restart": it came too late."""
-        channel.unsettled = channel.published
-        destination.missed = False
-        while channel.sees_cut and not channel.ended:
+        channel.unsettled, channel.unsettled_id = channel.published, destination.id
+        channel.missed, channel.missed_by = False, 0
+        while self.sees_cut(channel) and not channel.ended:
             yield from self.look_peer(channel)
-            if channel.closed or not channel.sees_cut:
+            if channel.closed or not self.sees_cut(channel):
                 break
             self.read_socket(channel)
             yield
         channel.unsettled = 0
-        return "restart" if destination.missed and self.rule("resend") else None
+        return "restart" if channel.missed and self.rule("resend") else None
 
     # ---- MOVED
 
@@ -50,11 +50,18 @@ class Holding(Arrive):
         port.slot_channel = None
         port.hops += 1
         port.peer = new
+        port.brought = False
         port.add(new, 1)
 
     def held_of(self, peer: Peer, id: int) -> Port | None:
         port = self.ports.get(id)
         return port if port and port.place is REMOTE and port.peer is peer else None
+
+    def forget_debt(self, old: Peer, id: int) -> None:
+        """It leads to another owner already: what the old one counted is counted no more."""
+        port = self.ports.get(id)
+        if port and port.place is REMOTE and port.peer is not old and self.rule("debt"):
+            port.grants.pop(old, None)
 
     def follow(self, old: Peer, way: Way, ids: tuple[int, ...]) -> Steps:
         taken = []
@@ -63,22 +70,30 @@ class Holding(Arrive):
             new = None
             if port:
                 new = yield from self.way_claim(way, id)
+                brought = not new
                 new = new or (yield from self.bring(way, id))
             if new:
                 self.reroute(port, old, new)
+                port.brought = brought
                 taken.append(id)
             elif port:
                 self.die(port)
+            else:
+                self.forget_debt(old, id)
         for id in ids:
             if id not in taken and self.rule("back"):
                 self.way_leave(way, id)
 
     def mark_missed(self, channel: Channel, moved: Moved) -> None:
-        if channel.unsettled <= moved.read or moved.cut == channel.cut_known:
+        """What the first of these moves finds unread; a channel that it does not know is that."""
+        late = next((c for c in channel.peer.channels if c.unsettled), None)
+        if not moved.serial or not late or late.unsettled_id not in moved.ids:
             return
-        for id in moved.ids:
-            if id in self.ports:
-                self.ports[id].missed = True
+        if 0 < late.missed_by < moved.serial:
+            return
+        if channel is late or late.missed_by != moved.serial:
+            late.missed = channel is not late or late.unsettled > moved.read
+        late.missed_by = moved.serial
 
     def hear_moved(self, channel: Channel, moved: Moved) -> Steps:
         old = channel.peer
@@ -90,8 +105,10 @@ class Holding(Arrive):
         if moved.token:
             way = Way(self.take_ends(channel, moved.token)[0], moved.owner)
         self.log("reads moved", moved, "of", old)
-        if moved.serial:
-            self.tell(old, "ack", moved.serial)  # before what follows from it
+        if moved.serial and moved.way:
+            by = self.channel_of(old)
+            if by or self.rule("done"):  # before what follows from it
+                self.publish(by or channel, "ack", moved.serial)
         self.mark_missed(channel, moved)
         channel.cut_known = moved.cut
         if moved.way:
@@ -116,8 +133,10 @@ class Holding(Arrive):
                 self.kernel.send(end, "intro", (id,))
                 yield
                 owner = self.channel_of(port.peer) if port.peer else None
-                if port.place is not REMOTE or (owner and owner.sees_cut and self.rule("witness")):
+                cut = owner and self.sees_cut(owner) and self.rule("witness")
+                if port.place is not REMOTE or cut:
                     self.close(end)
+                    self.stuck = self.passes
                     return AGAIN
                 token = self.send_ends(channel, [end])
                 yield

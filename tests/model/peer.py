@@ -10,9 +10,14 @@ class Peer:
         self.name = name
         self.channels: list[Channel] = []  # oldest first
         self.tombs: list[tuple[int, list]] = []  # number of the move, ports
+        self.last: Channel | None = None  # what was published went there
 
     def __repr__(self) -> str:
         return f"peer {self.name}"
+
+    def sees_cut(self, channel: Channel) -> bool:
+        """On that channel, or on another one that the peer may know better."""
+        return channel.sees_cut or any(other.sees_cut for other in self.channels)
 
 
 class Channel:
@@ -28,7 +33,10 @@ class Channel:
         self.cut = 0  # the word in `into`
         self.cut_known = 0  # of the word in `out`, as last heard
         self.published = self.read = 0
-        self.unsettled = 0
+        self.unsettled = 0  # number of an entry that may have come after a cut
+        self.unsettled_id = 0  # what it is for
+        self.missed = False  # it came too late
+        self.missed_by = 0  # the move that decided that
         self.puzzled = 0
         self.bye = self.byes = 0  # the number of the BYE that was said last, and still holds
         self.frozen = self.ended = self.closed = False
@@ -44,6 +52,10 @@ class Channel:
     @property
     def unread(self) -> bool:
         return bool(self.stands or self.into.entries)
+
+    @property
+    def brings_port(self) -> bool:
+        return any(kind == "move" for kind, _ in self.into.entries)
 
     @property
     def is_cut(self) -> bool:

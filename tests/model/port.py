@@ -12,6 +12,7 @@ SEND, SEND_ONCE, RECEIVE = "send", "send-once", "receive"
 class Port:
     __slots__ = (
         "arriving",
+        "brought",
         "carrier",
         "grants",
         "hops",
@@ -22,7 +23,6 @@ class Port:
         "lent",
         "limit",
         "local",
-        "missed",
         "moved",
         "moving",
         "no_senders",
@@ -55,8 +55,9 @@ class Port:
         self.queue: deque = deque()
         self.limit = 5
         self.no_senders: Port | None = None
-        self.transit = self.moving = self.arriving = self.moved = self.missed = False
+        self.transit = self.moving = self.arriving = self.moved = False
         self.lent = False  # another task has had it
+        self.brought = False  # REMOTE: its move to this task is in a ring of its peer's
         self.carrier: Port | None = None
         self.peer = None
         self.slot_channel = None

@@ -200,17 +200,27 @@ class Rights(State):
         """False: the peer is gone."""
         if channel.closed or channel.ended:
             return False
+        aside = kind == "moved" or (kind == "ack" and channel.frozen)
+        if not aside and kind != "bye-ok":
+            self.take_turn(channel)
         self.log("publishes", kind, data, "on", channel)
         channel.out.entries.append((kind, data))
         if channel.end.other.closed:
             self.world.unread(kind, data)
         channel.published += 1
-        if kind == "moved" and self.rule("frozen"):
-            return True  # said on every channel, also those that are not used any more
+        if aside and self.rule("frozen"):
+            return True  # said also on channels that are not used any more
         if kind != "bye-ok":
             channel.bye = data if kind == "bye" else 0
         channel.frozen = kind == "bye-ok"
         return True
+
+    def take_turn(self, channel: Channel) -> None:
+        """Another channel than before: what was said there comes first."""
+        last, channel.peer.last = channel.peer.last, channel
+        if last and last is not channel and not last.closed and self.rule("turn"):
+            channel.out.entries.append(("after", (last.out, last.published)))
+            channel.published += 1
 
     def tell(self, peer: Peer, kind: str, data: object) -> None:
         channel = self.channel_of(peer)
@@ -235,6 +245,7 @@ class Rights(State):
 
     def lose(self, channel: Channel) -> None:
         channel.closed = True
+        self.graves.add(channel.into)
         self.kernel.close(channel.end)
         for ends in channel.kept.values():
             for end in ends:

@@ -18,17 +18,25 @@ RULES = {
         "a zero is believed only after a whole pass that began after the last decrement",
         35,
     ),
+    "read": Rule(
+        "and left no ring at an entry that waits for others",
+        None,
+    ),
+    "stuck": Rule(
+        "nor at one that waits for a port which is moving just now",
+        None,
+    ),
     "first": Rule(
         "all that is for a peer is published on the first channel known",
-        0,
+        2,
     ),
     "end": Rule(
         "an end is closed only after what it stands for has been claimed",
-        48,
+        187,
     ),
     "puzzle": Rule(
         "what names an id that is not known waits until all other rings have been read",
-        0,
+        8,
     ),
     "rest": Rule(
         "the ring of a task that has died is read to its end",
@@ -42,17 +50,25 @@ RULES = {
         "and of two BYEs only the last can be agreed to",
         20703,
     ),
+    "turn": Rule(
+        "who goes on by another channel says after which entry of the one before",
+        55066,
+    ),
     "last": Rule(
         "a channel that both had done with, and is used after all, is the last one known",
         None,
     ),
     "frozen": Rule(
         "to tell what has moved does not put such a channel to use again",
-        22272,
+        3865,
     ),
     "warm": Rule(
         "nor does hearing it",
         1008120,
+    ),
+    "done": Rule(
+        "who has done with all channels acknowledges on the one that told it",
+        2002010,
     ),
     "explain": Rule(
         "who waits for a cut to end reads all rings, if these explain what its peer says",
@@ -64,7 +80,11 @@ RULES = {
     ),
     "knock": Rule(
         "who brings a port may have been heard no more than its knock",
-        1059612,
+        2941,
+    ),
+    "brought": Rule(
+        "and what is on its way here is waited for, before anything is sent to it",
+        None,
     ),
     "died": Rule(
         "that a port has died is heard from whoever had a right to it",
@@ -72,6 +92,10 @@ RULES = {
     ),
     "one": Rule(
         "one riddle is given up at a time",
+        None,
+    ),
+    "port": Rule(
+        "first one that stands before a port that comes here",
         None,
     ),
     "grave": Rule(
@@ -88,15 +112,19 @@ RULES = {
     ),
     "again": Rule(
         "the cut is looked for until no new holder turns up",
-        20092,
+        16483,
     ),
     "every": Rule(
         "every channel of a holder is cut",
-        58,
+        881,
     ),
     "tell": Rule(
         "and each of them tells what has moved",
-        0,
+        881,
+    ),
+    "both": Rule(
+        "a cut is looked for on all channels of the peer, who may not know the newest one",
+        67202,
     ),
     "settle": Rule(
         "who finds its ring cut after publishing hears MOVED before it goes on",
@@ -108,7 +136,7 @@ RULES = {
     ),
     "alone": Rule(
         "that the last right went here decides only if no other task has had it",
-        836,
+        3395,
     ),
     "resend": Rule(
         "what came after the cut is sent again by its sender",
@@ -120,7 +148,7 @@ RULES = {
     ),
     "keep": Rule(
         "the old owner keeps a right to what has moved while there are tombs for it",
-        41028,
+        None,
     ),
     "tombed": Rule(
         "and the new owner does not count that right when nothing else is left of it",
@@ -136,7 +164,7 @@ RULES = {
     ),
     "witness": Rule(
         "who has introduced a right looks whether its owner is making a cut",
-        22473,
+        1144,
     ),
     "hear": Rule(
         "and if so hears what moved before it introduces the right again",
@@ -161,6 +189,10 @@ RULES = {
     "back": Rule(
         "a holder gives back what it was told of and no longer holds",
         None,
+    ),
+    "debt": Rule(
+        "what moved is not owed to its old owner, though the new one was heard of first",
+        96200,
     ),
     "credit": Rule(
         "a discarded message gives its place in the queue back",

@@ -38,10 +38,11 @@ class State:
         self.posts: list[Message] = []
         self.sending: list[Message] = []  # by the program, at this moment
         self.judged: list[Port] = []
-        self.graves: set[int] = set()  # of ports that died here
+        self.graves: set = set()  # ids of ports that died here, rings that were closed
         self.serial = 0  # of moves
         self.passes = self.idle_pass = self.depth = 0
         self.behind = self.moving = False
+        self.stuck = 0  # the last pass that left a ring unread, for a port that was just moving
         self.torn: set[int] = set()  # moved, and not everybody has been told
 
     def __repr__(self) -> str:

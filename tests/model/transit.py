@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .engine import AGAIN, Engine, Steps
-from .kernel import End
+from .kernel import End, Ring
 from .peer import Channel, Peer
 from .port import DEAD, ONCE, OWN, PORT, RECEIVE, REMOTE, SEND, SEND_ONCE, Message, Port, Right
 from .way import Way
@@ -71,7 +71,7 @@ class Transit(Engine):
             self.kernel.send(end, "intro", tuple(ids))
             yield
             channel = self.channel_of(peer)
-            if channel and channel.sees_cut and self.rule("witness"):
+            if channel and self.sees_cut(channel) and self.rule("witness"):
                 if self.rule("hear"):
                     yield from self.move_wait(channel)
                 return "restart"
@@ -118,13 +118,22 @@ class Transit(Engine):
             port.slot_channel = channel
         return AGAIN if channel.in_flight(port.slot) >= port.limit else port.slot
 
+    def brought_by(self, message: Message) -> bool:
+        """Whether it carries a right whose port is on its way here: that leads nowhere yet."""
+        return self.rule("brought") and any(
+            right.port and right.port.brought for right in message.rights
+        )
+
     def transit(self, message: Message, port: Port) -> Steps:
         """None: sent; "gone", "restart" or AGAIN with nothing changed."""
         channel = self.channel_of(port.peer)
         if channel is None:
             return "gone"
-        if channel.sees_cut:
+        if self.sees_cut(channel):
             return (yield from self.move_wait(channel))
+        if (port.brought and self.rule("brought")) or self.brought_by(message):
+            yield from self.one_pass(True)
+            return AGAIN if port.brought or self.brought_by(message) else "restart"
         if any(right.type is RECEIVE for right in message.rights):
             return (yield from self.move(message, port))
         credit = self.take_credit(channel, port)
@@ -154,7 +163,7 @@ class Transit(Engine):
         if self.rule("lend"):
             self.lend(message, peer)
         yield
-        if channel.sees_cut and self.rule("settle"):
+        if self.sees_cut(channel) and self.rule("settle"):
             result = yield from self.move_settle(channel, port)
         if not self.rule("lend"):
             self.lend(message, peer)
@@ -281,6 +290,15 @@ class Transit(Engine):
             self.maybe_bye(peer)
         return None
 
+    def read_after(self, channel: Channel, ring: Ring, count: int) -> object:
+        """None, or AGAIN: that ring comes first; not known: its HELLO may not have been read."""
+        other = next((c for c in self.channels if c.into is ring), None)
+        if (not other and ring in self.graves) or (other and other.read >= count):
+            return None
+        if other and other.puzzled:  # that riddle first
+            channel.puzzled = self.passes + 1
+        return AGAIN if self.puzzling(channel) else None
+
     def read_entry(self, channel: Channel, kind: str, data: object) -> Steps:
         said_anyway = kind == "moved" and self.rule("warm")
         if channel.frozen and kind not in ("bye", "bye-ok") and not said_anyway:
@@ -293,6 +311,8 @@ class Transit(Engine):
             return (yield from self.arrive(channel, data))
         if kind == "moved":
             return (yield from self.hear_moved(channel, data))
+        if kind == "after":
+            return self.read_after(channel, *data)
         if kind == "ack":
             self.acknowledged(channel, data)
         else:

@@ -117,12 +117,16 @@ class Ways:
             self.way_leave(way, id)
             return self.carry(port)
         peer = yield from self.way_claim(way, id)
+        brought = not peer
         if not peer:
             peer = yield from self.bring(way, id)
         if peer is None or peer.name not in self.peers:
             self.world.seems_dead_id(self, id)
             return None
-        return self.counted(id, kind, peer)
+        port = self.counted(id, kind, peer)
+        if port and brought and port.peer is peer:
+            port.brought = True
+        return port
 
     def way_leave(self, way: Way, id: int) -> None:
         following = way.onward(id)

@@ -22,9 +22,9 @@ static int64_t deadline_of(mach_msg_option_t option, mach_msg_option_t flag,
     return option & flag ? os_clock_after(timeout) : OS_CLOCK_NEVER;
 }
 
-/* Returns with the lock if it was sent and is to be received after. */
+/* `stays`: returns with the lock if it was sent. */
 static mach_msg_return_t send_once(mach_msg_header_t *msg, mach_msg_option_t option,
-                                   mach_msg_size_t size, mach_msg_timeout_t timeout)
+                                   mach_msg_size_t size, mach_msg_timeout_t timeout, bool stays)
 {
     struct ipc_kmsg *kmsg;
     mach_msg_return_t mr = ipc_kmsg_copyin(msg, size, &kmsg);
@@ -33,7 +33,7 @@ static mach_msg_return_t send_once(mach_msg_header_t *msg, mach_msg_option_t opt
     mr = ipc_mqueue_send(kmsg, deadline_of(option, MACH_SEND_TIMEOUT, timeout));
     if (mr == MACH_SEND_TIMED_OUT && option & MACH_SEND_NOTIFY)
         ipc_request_turned_away(kmsg->destination.port);
-    if (mr == MACH_MSG_SUCCESS && option & MACH_RCV_MSG)
+    if (mr == MACH_MSG_SUCCESS && stays)
         return mr;
     ipc_engine_leave();
     ipc_task_unlock();
@@ -42,10 +42,13 @@ static mach_msg_return_t send_once(mach_msg_header_t *msg, mach_msg_option_t opt
     return mr;
 }
 
-/* As send_once. */
+/* *ret_locked: the message was sent, and the lock is kept for receiving. Not after one with
+ * descriptors: the buffer to receive into may have gone with its memory. */
 static mach_msg_return_t send_msg(mach_msg_header_t *msg, mach_msg_option_t option,
-                                  mach_msg_size_t size, mach_msg_timeout_t timeout)
+                                  mach_msg_size_t size, mach_msg_timeout_t timeout,
+                                  bool *ret_locked)
 {
+    *ret_locked = false;
     if (!msg)
         return MACH_SEND_INVALID_DATA;
     if (size < sizeof *msg || size % 4)
@@ -54,10 +57,12 @@ static mach_msg_return_t send_msg(mach_msg_header_t *msg, mach_msg_option_t opti
         return MACH_SEND_TOO_LARGE;
     if (!os_user_readable(msg, size))
         return MACH_SEND_INVALID_DATA;
+    bool stays = option & MACH_RCV_MSG && !(msg->msgh_bits & MACH_MSGH_BITS_COMPLEX);
     mach_msg_return_t mr;
     do {
-        mr = send_once(msg, option, size, timeout);
+        mr = send_once(msg, option, size, timeout, stays);
     } while (mr == MACH_SEND_INTERRUPTED && !(option & MACH_SEND_INTERRUPT)); /* S154 */
+    *ret_locked = stays && mr == MACH_MSG_SUCCESS;
     return mr;
 }
 
@@ -178,15 +183,19 @@ mach_msg_return_t mach_msg_overwrite(mach_msg_header_t *msg, mach_msg_option_t o
     (void)notify;
     (void)rcv_limit; /* S61 */
     mach_msg_return_t mr = MACH_MSG_SUCCESS;
+    bool locked = false;
     if (!rcv_msg)
         rcv_msg = msg;
+    bool writable = !(option & MACH_RCV_MSG) || !rcv_size || os_user_writable(rcv_msg, rcv_size);
     if (option & MACH_SEND_MSG)
-        mr = send_msg(msg, option, send_size, timeout);
+        mr = send_msg(msg, option, send_size, timeout, &locked);
     if (mr != MACH_MSG_SUCCESS || !(option & MACH_RCV_MSG))
         return mr;
-    bool writable = !rcv_size || os_user_writable(rcv_msg, rcv_size);
-    if (!(option & MACH_SEND_MSG))
+    if (!locked) {
+        if (option & MACH_SEND_MSG && rcv_size)
+            writable = os_user_writable(rcv_msg, rcv_size);
         ipc_task_lock();
+    }
     if (writable)
         return receive_msg(rcv_msg, option, rcv_size, rcv_name, timeout);
     ipc_engine_leave();

@@ -97,6 +97,7 @@ kern_return_t mach_vm_protect(vm_map_t task, mach_vm_address_t address, mach_vm_
     if (kr != KERN_SUCCESS || size == 0)
         return kr;
     vm_map_lock();
+    vm_map_note_protection(start, end);
     kr = protect_range(start, end, maximum, protection);
     vm_map_unlock();
     return kr;

@@ -1,5 +1,6 @@
 /* mach/machool.h on Linux: what Mach lacks and both systems need. */
 #include "ipc/ipc_engine.h"
+#include "ipc/ipc_kmsg.h"
 #include "ipc/ipc_mqueue.h"
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_right.h"
@@ -56,6 +57,19 @@ kern_return_t machool_give(vm_address_t address, vm_size_t size)
 void machool_set_limits(uint64_t idle_bytes, uint64_t lent_bytes)
 {
     vm_loan_limits(idle_bytes, lent_bytes);
+}
+
+_Static_assert(MACHOOL_TRANSPORT_INLINE == (int)VM_COPY_INLINE &&
+                   MACHOOL_TRANSPORT_COPIED == (int)VM_COPY_COPIED &&
+                   MACHOOL_TRANSPORT_SHARED == (int)VM_COPY_SHARED &&
+                   MACHOOL_TRANSPORT_CHANGES == (int)VM_COPY_CHANGES &&
+                   MACHOOL_TRANSPORT_LENT == (int)VM_COPY_LENT &&
+                   MACHOOL_TRANSPORT_MOVED == (int)VM_COPY_MOVED,
+               "the wire's numbers are the header's");
+
+int machool_transport(unsigned index)
+{
+    return (int)ipc_kmsg_how(index);
 }
 
 void machool_trim(void)

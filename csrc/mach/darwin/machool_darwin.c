@@ -150,6 +150,12 @@ void machool_trim(void)
 {
 }
 
+int machool_transport(unsigned index)
+{
+    (void)index;
+    return MACHOOL_TRANSPORT_UNKNOWN; /* the kernel does not tell */
+}
+
 void machool_get_stats(struct machool_stats *ret_stats)
 {
     memset(ret_stats, 0, sizeof *ret_stats); /* the kernel does not tell */

@@ -310,8 +310,8 @@ static mach_msg_return_t copyin_ool(const mach_msg_ool_descriptor_t *user,
 }
 
 /* The descriptors, in order; stops at the first that fails. */
-static mach_msg_return_t copyin_body(const mach_msg_header_t *header, const struct vm_receiver *receiver,
-                                     struct ipc_kmsg *kmsg)
+static mach_msg_return_t copyin_body(const mach_msg_header_t *header,
+                                     const struct vm_receiver *receiver, struct ipc_kmsg *kmsg)
 {
     const uint8_t *at = (const uint8_t *)header + sizeof(mach_msg_base_t);
     for (uint32_t i = 0; i < kmsg->descriptor_count; i++) {

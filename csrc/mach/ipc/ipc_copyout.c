@@ -175,11 +175,29 @@ mach_msg_return_t ipc_kmsg_copyout_rights(struct ipc_kmsg *kmsg, mach_port_name_
     return bits | copyout_body(kmsg, header);
 }
 
+/* Of the memory that this thread copied out last. */
+static _Thread_local struct {
+    uint8_t how[32];
+    unsigned count;
+} came;
+
+enum vm_copy_how ipc_kmsg_how(unsigned index)
+{
+    return index < came.count ? (enum vm_copy_how)came.how[index] : VM_COPY_UNTOLD;
+}
+
+static void note(const struct ipc_kmsg_descriptor *d)
+{
+    if (d->type != MACH_MSG_OOL_PORTS_DESCRIPTOR && came.count < sizeof came.how)
+        came.how[came.count++] = (uint8_t)d->memory.how;
+}
+
 /* Maps every OOL payload; one that finds no room arrives as address 0, size 0 (S58). */
 static mach_msg_return_t copyout_memory(struct ipc_kmsg *kmsg, mach_msg_header_t *header)
 {
     mach_msg_return_t bits = MACH_MSG_SUCCESS;
     uint8_t *at = descriptors_of(header);
+    came.count = 0;
     for (uint32_t i = 0; i < kmsg->descriptor_count; i++) {
         struct ipc_kmsg_descriptor *d = &kmsg->descriptors[i];
         if (d->type == MACH_MSG_PORT_DESCRIPTOR) {
@@ -188,6 +206,7 @@ static mach_msg_return_t copyout_memory(struct ipc_kmsg *kmsg, mach_msg_header_t
         }
         if (d->type != MACH_MSG_GUARDED_PORT_DESCRIPTOR) {
             vm_address_t address = 0;
+            note(d);
             int r = vm_copyout(&d->memory, &address);
             if (r < 0)
                 bits |= r == -ENOMEM ? MACH_MSG_VM_SPACE : MACH_MSG_VM_KERNEL;

@@ -173,6 +173,8 @@ int ipc_door_hand_over(struct ipc_door *door, struct ipc_peer *to)
         entry.uids[i] = door->uids[i];
     int r = wire_channel_send_fds(channel, &door->fd, 1, &entry.head.token);
     if (r == 0)
+        r = ipc_peer_turn(channel);
+    if (r == 0)
         r = wire_channel_publish(channel, WIRE_DOOR, &entry,
                                  sizeof entry.head + door->uid_count * sizeof(uint32_t));
     if (r < 0)
@@ -299,8 +301,9 @@ void ipc_door_close_all_of(struct ipc_port *port)
 
 void ipc_door_accept(struct ipc_door *door)
 {
+    const struct util_id watch = door->watch.node.id;
     door->starved = false;
-    for (;;) {
+    while (util_idmap_find(&ipc_task.engine.watches, watch)) { /* what is read may close the door */
         if (!os_fd_headroom(2)) { /* the connection, and the lane that it will bring */
             door->starved = ipc_task.engine.starved = true;
             return;

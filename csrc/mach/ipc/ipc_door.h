@@ -4,7 +4,8 @@
  * accepted connection that is not (yet) a channel. It stands for rights: INTRO names them by id
  * (somebody passed them on to a third task), LOOKUP one by service name. They are counted
  * (`pending`) as long as the end waits; HELLO makes the end a channel and the rights its peer's,
- * the end's death gives them back.
+ * the end's death gives them back. What is not here then may be on its way in a ring that has not been
+ * read: the channel keeps it, and it is read before the channel's entries, as a CLAIM would be.
  *
  * A door stands where its port is: to register another task's port, the name's listener is handed
  * to that task, whoever knocked already with it. The task that registered keeps a door without a
@@ -46,6 +47,7 @@ struct ipc_end {
     struct util_link link;
     int fd;
     bool starved;
+    uint64_t seen;            /* the last reading of all ends that read it */
     struct ipc_door *door;    /* NULL once its door has closed */
     struct ipc_stand *stands; /* the rights it stands for */
     uint32_t stand_count;
@@ -60,10 +62,14 @@ struct ipc_stand {
     bool moved;            /* it has moved away since: carried instead */
 };
 
-/* The port has come here: ends that were introduced to it before stand for it now. */
+/* The port has come here: ends that were introduced to it before stand for it now; of those that have
+ * become channels, the peers hold it. */
 void ipc_door_resolve(struct ipc_port *port);
 /* Ports are `moving`: ends that stand for one of them are told HOLD. True: there was one more. */
 bool ipc_door_hold(void);
+/* An end connected to the private door of a peer that has said where it is; -EPIPE: it is gone; or
+ * -errno. */
+int ipc_door_knock(const struct ipc_peer *peer);
 /* Connects each of them to the next owner. 0 or -errno. */
 int ipc_door_prepare(const struct ipc_peer *owner);
 /* The move is made: GONE, and such ends are counted as this task's own rights. */
@@ -104,6 +110,12 @@ void ipc_door_accept(struct ipc_door *door);
 /* Reads an end: INTRO, LOOKUP, HELLO, or its death. */
 void ipc_end_read(struct ipc_end *end);
 void ipc_end_close(struct ipc_end *end);
+/* All ends, then all doors. No ring is read. */
+void ipc_end_read_all(void);
+/* What the channel's end stood for, amid reading its ring. True: there is one less. */
+bool ipc_end_read_stands(struct wire_channel *channel);
+/* The channel goes. */
+void ipc_end_forget_stands(struct wire_channel *channel);
 
 /* Address of a service's door, or of a task's private one. 0 or -ENAMETOOLONG. */
 int ipc_door_address(const char *name, struct os_address *ret_address);

@@ -5,13 +5,13 @@
 #include "ipc/ipc_move.h"
 #include "ipc/ipc_peer.h"
 #include "ipc/ipc_port.h"
+#include "ipc/ipc_riddle.h"
 #include "ipc/ipc_task.h"
 #include "os/os_memfd.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <servers/bootstrap.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,9 +19,27 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PATIENT_LOOKS 200 /* at a port that goes on moving */
-
 /* ---- ends -------------------------------------------------------------------------------- */
+
+/* It stands for nothing any more. */
+static void forget_stand(const struct ipc_stand *stand)
+{
+    struct ipc_port *port = stand->port;
+    if (port && stand->moved) {
+        ipc_port_drop(port);
+    } else if (port) {
+        port->pending--;
+        ipc_grant_dropped(port);
+        ipc_port_unref(port);
+    }
+}
+
+static void forget_stands(struct ipc_stand *take_stands, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        forget_stand(&take_stands[i]);
+    free(take_stands);
+}
 
 /* The rights that the end stood for are no longer its. */
 static void end_drop_rights(struct ipc_end *end)
@@ -30,17 +48,7 @@ static void end_drop_rights(struct ipc_end *end)
     uint32_t count = end->stand_count;
     end->stands = NULL;
     end->stand_count = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        struct ipc_port *port = stands[i].port;
-        if (port && stands[i].moved) {
-            ipc_port_drop(port);
-        } else if (port) {
-            port->pending--;
-            ipc_grant_dropped(port);
-            ipc_port_unref(port);
-        }
-    }
-    free(stands);
+    forget_stands(stands, count);
 }
 
 static void free_end(struct ipc_end *end)
@@ -90,6 +98,100 @@ static void each_stand(struct ipc_port *port, void (*visit)(struct ipc_stand *, 
     }
 }
 
+/* ---- channels that were ends ------------------------------------------------------------- */
+
+/* The peer holds a right to the port, and may know it by a name of its own. */
+static void give_right(struct wire_channel *channel, struct ipc_port *port)
+{
+    (void)ipc_grants_add(&port->grants, channel->peer, 1);
+    if (!util_id_is_none(channel->stand_alias))
+        (void)ipc_port_alias(port, channel->stand_alias);
+}
+
+static void take_out(struct wire_channel *channel, uint32_t i)
+{
+    struct ipc_stand stand = channel->stands[i];
+    channel->stands[i] = channel->stands[--channel->stand_count];
+    if (!channel->stand_count) {
+        free(channel->stands);
+        channel->stands = NULL;
+    }
+    forget_stand(&stand);
+}
+
+/* What the end stood for is the channel's peer's, or the channel's to find out. */
+static void hand_on(struct ipc_end *end, struct wire_channel *channel, struct util_id alias)
+{
+    if (!end->stand_count)
+        return;
+    channel->stands = end->stands;
+    channel->stand_count = end->stand_count;
+    channel->stand_alias = alias;
+    end->stands = NULL;
+    end->stand_count = 0;
+    for (uint32_t i = channel->stand_count; i-- > 0;) {
+        struct ipc_port *port = channel->stands[i].port;
+        if (!port || port->place != IPC_OWN)
+            continue;
+        give_right(channel, port);
+        take_out(channel, i);
+    }
+}
+
+/* The port has come: the peer holds it. */
+static void resolve_for_channel(struct wire_channel *channel, struct ipc_port *port)
+{
+    for (uint32_t i = channel->stand_count; i-- > 0;) {
+        if (!util_id_equal(channel->stands[i].id, port->node.id))
+            continue;
+        give_right(channel, port);
+        take_out(channel, i);
+        channel->puzzled = 0;
+    }
+}
+
+/* The peer has a right to that port, or hears where it is, or that it is dead. 0; -EAGAIN: others may
+ * tell where it is, or it is moving just now. */
+static int read_stand(struct wire_channel *channel, struct util_id id)
+{
+    struct ipc_port *port = ipc_port_find(id);
+    if (port && port->place == IPC_OWN) {
+        give_right(channel, port);
+        return 0;
+    }
+    if (ipc_riddle_is(id) && ipc_engine_puzzled(channel))
+        return -EAGAIN;
+    int r = ipc_move_late(channel->peer, port, id);
+    if (r == 0 && !util_id_is_none(channel->stand_alias))
+        ipc_peer_tell(channel->peer, WIRE_DEAD, channel->stand_alias, 0);
+    return r;
+}
+
+bool ipc_end_read_stands(struct wire_channel *channel)
+{
+    uint32_t count = channel->stand_count;
+    ipc_task.engine.depth++;
+    while (channel->stands &&
+           read_stand(channel, channel->stands[channel->stand_count - 1].id) == 0)
+        take_out(channel, channel->stand_count - 1);
+    ipc_task.engine.depth--;
+    if (!channel
+             ->stands) /* until then one riddle after another is given up: none explains the next */
+        channel->puzzled = 0;
+    return channel->stand_count < count;
+}
+
+void ipc_end_forget_stands(struct wire_channel *channel)
+{
+    struct ipc_stand *stands = channel->stands;
+    uint32_t count = channel->stand_count;
+    channel->stands = NULL;
+    channel->stand_count = 0;
+    forget_stands(stands, count);
+}
+
+/* ---- ends whose ports come --------------------------------------------------------------- */
+
 static void resolve(struct ipc_stand *stand, struct ipc_port *port)
 {
     if (stand->port || !util_id_equal(stand->id, port->node.id))
@@ -100,6 +202,10 @@ static void resolve(struct ipc_stand *stand, struct ipc_port *port)
 
 void ipc_door_resolve(struct ipc_port *port)
 {
+    UTIL_LIST_EACH(at, after, &ipc_task.channels)
+    {
+        resolve_for_channel(UTIL_CONTAINER(at, struct wire_channel, in_task), port);
+    }
     each_stand(port, resolve);
 }
 
@@ -149,6 +255,12 @@ bool ipc_door_hold(void)
     return any;
 }
 
+int ipc_door_knock(const struct ipc_peer *peer)
+{
+    int r = os_connect(&peer->listener);
+    return r == -ECONNREFUSED || r == -ENOENT ? -EPIPE : r;
+}
+
 /* One end gets a way on for all its rights that move. */
 static int prepare_end(struct ipc_end *end, const struct ipc_peer *owner)
 {
@@ -156,7 +268,7 @@ static int prepare_end(struct ipc_end *end, const struct ipc_peer *owner)
     uint32_t count = ids ? moving_ids(end, ids) : 0;
     int r = ids ? 0 : -ENOMEM;
     if (count) {
-        r = owner->listener.length ? os_connect(&owner->listener) : -ENOBUFS;
+        r = owner->listener.length ? ipc_door_knock(owner) : -ENOBUFS;
         end->onward = r < 0 ? -1 : r;
         if (r >= 0)
             r = ipc_door_introduce(end->onward, ids, count);
@@ -350,43 +462,6 @@ static struct ipc_peer *peer_of_hello(const struct wire_datagram *datagram,
     return peer;
 }
 
-/* The peer has a right to that port, or hears where it is, or that it is dead. 0 or -EAGAIN. */
-static int give_right(struct ipc_peer *peer, struct util_id id)
-{
-    struct ipc_port *port = ipc_port_find(id);
-    if (!port || port->place != IPC_OWN)
-        return ipc_move_late(peer, port, id);
-    (void)ipc_grants_add(&port->grants, peer, 1);
-    return 0;
-}
-
-/* What an end stood for is the channel's peer's now. `alias` is none, or the looker's own name for
- * it. Other rings may be read meanwhile, which can end the channel, or show whose it is. */
-static void stand_becomes_right(const struct ipc_stand *stand, const struct wire_channel *channel,
-                                struct util_id alias)
-{
-    if (stand->port && stand->port->place == IPC_OWN) {
-        (void)ipc_grants_add(&stand->port->grants, channel->peer, 1);
-        if (!util_id_is_none(alias))
-            (void)ipc_port_alias(stand->port, alias);
-        return;
-    }
-    if (!stand->port || stand->port->place == IPC_REMOTE)
-        ipc_engine_read_others(); /* its move to this task may not have been read yet */
-    int r = channel->closed ? 0 : give_right(channel->peer, stand->id);
-    for (unsigned i = 0; r == -EAGAIN && i < PATIENT_LOOKS; i++) {
-        sched_yield(); /* it is moving once more, which takes microseconds */
-        ipc_engine_read_others();
-        r = channel->closed ? 0 : give_right(channel->peer, stand->id);
-    }
-    if (channel->closed)
-        return;
-    if (r == -EAGAIN)
-        ipc_peer_tell(channel->peer, WIRE_DEAD, stand->id, 0);
-    if (!util_id_is_none(alias))
-        ipc_peer_tell(channel->peer, WIRE_DEAD, alias, 0);
-}
-
 /* HELLO: the end becomes a channel, and its rights the peer's. The end is gone after this. */
 static void end_becomes_channel(struct ipc_end *end, const struct wire_datagram *datagram,
                                 struct os_received *received)
@@ -412,17 +487,21 @@ static void end_becomes_channel(struct ipc_end *end, const struct wire_datagram 
     if (channel && ipc_peer_add_channel(peer, channel) < 0)
         channel = NULL;
     if (channel) {
-        wire_channel_ref(channel);
+        channel->number = datagram->token;
         welcome(channel);
-        for (uint32_t i = 0; i < end->stand_count && !channel->closed; i++)
-            stand_becomes_right(&end->stands[i], channel, datagram->id);
         if (!end->stand_count && !util_id_is_none(datagram->id)) /* a look-up that was refused */
             ipc_peer_tell(peer, WIRE_DEAD, datagram->id, 0);
-        if (!channel->closed)
-            ipc_engine_read(channel);
-        wire_channel_unref(channel);
+        hand_on(end, channel, datagram->id);
     }
     free_end(end);
+    if (!channel)
+        return;
+    wire_channel_ref(channel);
+    if (ipc_task.engine.depth) /* amid an entry no other ring is read */
+        ipc_engine_heat(channel);
+    else
+        ipc_engine_read(channel);
+    wire_channel_unref(channel);
 }
 
 /* One datagram. False: the end is gone, or has nothing more. */
@@ -462,4 +541,33 @@ void ipc_end_read(struct ipc_end *end)
 {
     while (end_datagram(end))
         ;
+}
+
+static struct ipc_end *not_seen(uint64_t sweep)
+{
+    UTIL_LIST_EACH(at, after, &ipc_task.ends)
+    {
+        if (end_at(at)->seen != sweep)
+            return end_at(at);
+    }
+    return NULL;
+}
+
+void ipc_end_read_all(void)
+{
+    static uint64_t sweep;
+    struct ipc_end *end;
+    sweep++;
+    ipc_task.engine.depth++; /* so that no ring is read, which would close others */
+    while ((end = not_seen(sweep))) {
+        end->seen = sweep;
+        ipc_end_read(end);
+    }
+    UTIL_LIST_EACH(at, after, &ipc_task.doors)
+    {
+        struct ipc_door *door = UTIL_CONTAINER(at, struct ipc_door, link);
+        if (door->fd >= 0)
+            ipc_door_accept(door);
+    }
+    ipc_task.engine.depth--;
 }

@@ -6,6 +6,7 @@
 #include "ipc/ipc_lookup.h"
 #include "ipc/ipc_peer.h"
 #include "ipc/ipc_request.h"
+#include "ipc/ipc_riddle.h"
 #include "ipc/ipc_task.h"
 #include "ipc/ipc_transit.h"
 #include "os/os_clock.h"
@@ -22,8 +23,7 @@
 #define ENGINE_LOOK_PASSES 16 /* passes between them that found something */
 #define ENGINE_BATCH 16       /* entries of one ring in one pass, so that none starves others */
 #define ENGINE_WHOLE 65536    /* the same in a whole pass: more than a ring can hold honestly */
-#define LEAVE_ROUNDS 4   /* attempts to leave nothing behind, before somebody else is asked to */
-#define PUZZLE_PASSES 16 /* whole passes until an id that nobody explains is unknown */
+#define LEAVE_ROUNDS 4 /* attempts to leave nothing behind, before somebody else is asked to */
 
 static struct ipc_engine *engine(void)
 {
@@ -51,8 +51,9 @@ static int read_entry(struct wire_channel *channel, uint16_t kind, const void *s
 /* Reads up to `limit` entries of a channel's ring. True if there were any. */
 static bool drain(struct wire_channel *channel, unsigned limit)
 {
+    bool stood = channel->stands && ipc_end_read_stands(channel);
     unsigned count = 0;
-    while (count < limit && !channel->closed && !channel->broken) {
+    while (count < limit && !channel->closed && !channel->broken && !channel->stands) {
         uint16_t kind;
         const void *payload;
         size_t size;
@@ -85,7 +86,7 @@ static bool drain(struct wire_channel *channel, unsigned limit)
         channel->heard = engine()->now;
     if (count && !channel->closed && lane_room_wanted_now(&channel->lane.in))
         wire_channel_ring(channel);
-    return count > 0;
+    return count > 0 || stood;
 }
 
 /* A channel that has ended, and been read to its end, goes; so does one that broke the rules. */
@@ -93,7 +94,8 @@ static void lose_if_over(struct wire_channel *channel)
 {
     if (channel->closed)
         return;
-    if (channel->broken || (channel->ended && !lane_ready(&channel->lane.in)))
+    bool read = !channel->stands && !lane_ready(&channel->lane.in);
+    if (channel->broken || (channel->ended && read))
         ipc_peer_lose(channel);
 }
 
@@ -102,7 +104,7 @@ static bool arm(struct wire_channel *channel)
 {
     for (unsigned i = 0; i < 8; i++) {
         if (channel->closed || channel->broken || channel->starved ||
-            !lane_arm(&channel->lane.in)) {
+            (!channel->stands && !lane_arm(&channel->lane.in))) {
             channel->armed = true;
             return true;
         }
@@ -157,7 +159,7 @@ static void heat(struct wire_channel *channel)
     if (e->hot_count == ENGINE_HOT) { /* the one that has been hot longest makes room */
         struct wire_channel *old = UTIL_CONTAINER(util_list_first(&e->hot), struct wire_channel,
                                                   hot);
-        if (!arm(old)) /* too busy for that: the next pass looks at everything */
+        if (e->depth || !arm(old)) /* not now, or too busy: the next pass looks at everything */
             e->behind = true;
         ipc_engine_cool(old);
     }
@@ -299,18 +301,7 @@ static void retry_starved(void)
         if (channel->starved)
             channel_event(channel, false);
     }
-    UTIL_LIST_EACH(at2, after2, &ipc_task.doors)
-    {
-        struct ipc_door *door = UTIL_CONTAINER(at2, struct ipc_door, link);
-        if (door->starved)
-            ipc_door_accept(door);
-    }
-    UTIL_LIST_EACH(at3, after3, &ipc_task.ends)
-    {
-        struct ipc_end *end = UTIL_CONTAINER(at3, struct ipc_end, link);
-        if (end->starved)
-            ipc_end_read(end);
-    }
+    ipc_end_read_all();
 }
 
 /* Every ring to its end. Reading one may close it or others: then from the start, past those that
@@ -333,17 +324,6 @@ static bool read_all_rings(void)
     return any;
 }
 
-/* Whether a channel stands at an entry that waits for other rings. */
-static bool puzzled(void)
-{
-    UTIL_LIST_EACH(at, after, &ipc_task.channels)
-    {
-        if (UTIL_CONTAINER(at, struct wire_channel, in_task)->puzzled)
-            return true;
-    }
-    return false;
-}
-
 /* The channels that a pass reads, referenced: all, while there are few, otherwise the hot ones. What
  * comes in a ring that is not hot was published before its sender told anybody of it, and so before
  * what a hot ring holds in consequence. */
@@ -352,9 +332,12 @@ static unsigned polled_channels(struct wire_channel *ret_channels[ENGINE_HOT])
     unsigned count = 0;
     UTIL_LIST_EACH(at, after, &ipc_task.channels)
     {
+        struct wire_channel *channel = UTIL_CONTAINER(at, struct wire_channel, in_task);
         if (count == ENGINE_HOT)
             return hot_channels(ret_channels);
-        ret_channels[count++] = UTIL_CONTAINER(at, struct wire_channel, in_task);
+        if (util_list_empty(&channel->hot) && util_id_is_none(channel->peer->id))
+            continue; /* what it says in its socket comes first: who it is, and what was looked up */
+        ret_channels[count++] = channel;
     }
     for (unsigned i = 0; i < count; i++)
         wire_channel_ref(ret_channels[i]);
@@ -444,10 +427,13 @@ bool ipc_engine_pass(bool whole, bool must_look)
     if (!whole)
         return any;
     any |= read_all_rings();
-    if (!any)
+    bool stuck = e->stuck == e->pass;
+    if (!any && !stuck)
         e->idle_pass = e->pass;
-    e->behind |= puzzled();
-    ipc_grant_judge(e->pass);
+    if (stuck || ipc_riddle_waits(NULL))
+        e->behind = true; /* and what stands behind such an entry has not been counted */
+    else
+        ipc_grant_judge(e->pass);
     return any;
 }
 
@@ -458,19 +444,8 @@ void ipc_engine_read_all(void)
 
 void ipc_engine_read_others(void)
 {
-    for (unsigned i = 0; engine()->depth == 0 && i < PUZZLE_PASSES && read_all_rings(); i++)
+    for (unsigned i = 0; engine()->depth == 0 && i < ENGINE_PUZZLE_PASSES && read_all_rings(); i++)
         ;
-}
-
-bool ipc_engine_puzzled(struct wire_channel *channel)
-{
-    struct ipc_engine *e = engine();
-    if (!channel->puzzled)
-        channel->puzzled = e->pass + 1;
-    if (e->idle_pass >= channel->puzzled || e->pass > channel->puzzled + PUZZLE_PASSES)
-        return false;
-    e->behind = true;
-    return true;
 }
 
 /* Has waiting counts judged, as far as that is possible now, and sends what was made amid reading.
@@ -486,7 +461,7 @@ void ipc_engine_judge(void)
 /* After a pass: entries that wait for others. */
 static void settle(void)
 {
-    for (unsigned i = 0; engine()->behind && i < PUZZLE_PASSES; i++)
+    for (unsigned i = 0; engine()->behind && i < ENGINE_PUZZLE_PASSES; i++)
         (void)ipc_engine_pass(true, true);
 }
 

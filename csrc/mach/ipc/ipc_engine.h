@@ -30,6 +30,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define ENGINE_PUZZLE_PASSES 16      /* whole passes until an id that nobody explains is unknown, */
+#define ENGINE_PUZZLE_TIME 200000000 /* ns, and time: whoever holds up a ring may be interrupted */
+
 struct wire_channel;
 
 /* A thread that waits; lives on its stack. */
@@ -66,6 +69,7 @@ struct ipc_engine {
     unsigned depth;   /* entries being read just now, one within another */
     uint64_t sweep;   /* number of the last reading of all rings */
     uint64_t idle_pass; /* the last whole pass that found nothing in any ring */
+    uint64_t stuck;     /* the last pass that left a ring unread, for a port that was just moving */
     bool many_cpus;
 };
 
@@ -102,8 +106,8 @@ void ipc_engine_poll(void);
 void ipc_engine_read_all(void);
 /* Every ring is read to its end, unless an entry is being read just now. */
 void ipc_engine_read_others(void);
-/* An entry of the channel names an id that is not known: true as long as other rings may still tell
- * of it, so that it is to be left unread. */
+/* An entry of the channel names an id that is not known (ipc_riddle.h): true as long as other rings may
+ * still tell of it, so that it is to be left unread. */
 bool ipc_engine_puzzled(struct wire_channel *channel);
 
 /* For calls that only look at the space: as ipc_engine_poll if the engine runs at all, so that

@@ -108,8 +108,8 @@ static int decode_loan(struct ipc_incoming *in, const struct wire_descriptor *wi
     int fd = wire->how == WIRE_DESCRIPTOR_LOAN_NEW ? next_fd(in) : -1;
     bool back = wire->how == WIRE_DESCRIPTOR_LOAN_BACK;
     if (in->channel && ipc_transit_trusts(in->peer))
-        return vm_copy_borrow(back ? in->channel->lends : in->channel->borrows, back, wire->loan, fd,
-                              wire->size, wire->page_offset, &d->memory);
+        return vm_copy_borrow(back ? in->channel->lends : in->channel->borrows, back, wire->loan,
+                              fd, wire->size, wire->page_offset, &d->memory);
     if (fd >= 0)
         close(fd);
     return -EBADMSG;

@@ -15,7 +15,7 @@ struct wire_channel;
 struct ipc_incoming {
     struct ipc_peer *peer;
     struct wire_channel *channel; /* whose loans may be among it; NULL: none */
-    int *fds; /* the entry's, taken in order; those taken are -1 */
+    int *fds;                     /* the entry's, taken in order; those taken are -1 */
     unsigned next_fd;
     struct ipc_way *ways; /* one for each END so far */
     unsigned way_count;

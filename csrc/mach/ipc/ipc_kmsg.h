@@ -96,6 +96,9 @@ mach_msg_return_t ipc_kmsg_copyout_rights(struct ipc_kmsg *kmsg, mach_port_name_
  * the message. Without the task lock. MACH_MSG_SUCCESS or special bits (S58). */
 mach_msg_return_t ipc_kmsg_copyout_memory(struct ipc_kmsg *take_kmsg, mach_msg_header_t *header);
 
+/* By which way the index-th memory of the last message came that this thread has copied out. */
+enum vm_copy_how ipc_kmsg_how(unsigned index);
+
 /* A send that failed after copyin is received back into its own buffer (S126). Without the lock. */
 void ipc_kmsg_copyout_pseudo(struct ipc_kmsg *take_kmsg, mach_msg_header_t *header);
 

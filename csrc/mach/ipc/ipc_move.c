@@ -7,9 +7,11 @@
 #include "ipc/ipc_outgoing.h"
 #include "ipc/ipc_peer.h"
 #include "ipc/ipc_port.h"
+#include "ipc/ipc_riddle.h"
 #include "ipc/ipc_task.h"
 #include "ipc/ipc_tomb.h"
 #include "ipc/ipc_transit.h"
+#include "os/os_clock.h"
 #include "wire/wire_channel.h"
 
 #include <errno.h>
@@ -23,7 +25,9 @@ struct holder {                   /* one ring that is cut */
     struct wire_channel *channel; /* referenced */
     struct ipc_port **ports; /* which of the moving ones its peer holds; carried once committed */
     uint32_t count;
-    int end; /* connected to the new owner; -1: none needed */
+    bool primary;          /* this is the channel that tells its peer the way */
+    int end;               /* connected to the new owner; -1: none needed */
+    struct ipc_tomb *tomb; /* for its peer, if this is the primary one; NULL: not, or laid */
     uint64_t token;
 };
 
@@ -138,7 +142,7 @@ static bool drained(void)
     UTIL_LIST_EACH(at, after, &ipc_task.channels)
     {
         struct wire_channel *channel = UTIL_CONTAINER(at, struct wire_channel, in_task);
-        if (is_cut(channel) && lane_ready(&channel->lane.in))
+        if (is_cut(channel) && (channel->stands || lane_ready(&channel->lane.in)))
             return false;
     }
     return true;
@@ -149,7 +153,9 @@ static bool drained(void)
 static int make_cut(struct move *move, const struct ipc_kmsg *kmsg)
 {
     bool read = false;
-    for (unsigned i = 0; i < DRAINS_MAX; i++) {
+    int64_t until = os_clock_now() + 2 * ENGINE_PUZZLE_TIME;
+    for (unsigned i = 0; i < DRAINS_MAX || (ipc_riddle_waits(NULL) && os_clock_now() < until);
+         i++) {
         int r = gather(move, kmsg);
         if (r < 0)
             return r;
@@ -164,13 +170,11 @@ static int make_cut(struct move *move, const struct ipc_kmsg *kmsg)
 
 /* Says so on a ring that was cut, and ends the cut. */
 static void tell_moved(struct wire_channel *channel, const struct holder *holder,
-                       struct util_id owner)
+                       struct util_id owner, uint64_t token)
 {
-    bool primary = holder && ipc_peer_channel(channel->peer) == channel;
     struct wire_moved head = {.task = owner,
-                              .token = primary  ? holder->token
-                                       : holder ? WIRE_ELSEWHERE
-                                                : 0,
+                              .token = token,
+                              .serial = holder ? ipc_task.moves : 0,
                               .read = channel->read,
                               .cut = channel->cut + 1,
                               .count = holder ? holder->count : 0};
@@ -202,7 +206,16 @@ static int find_held(struct move *move, struct holder *holder)
         if (ipc_grants_of(&move->ports[i]->grants, peer) != 0)
             holder->ports[holder->count++] = move->ports[i];
     }
+    if (holder->count && holder->primary && !(holder->tomb = ipc_tomb_new(holder->count)))
+        return -ENOMEM;
     return 0;
+}
+
+/* The channel that its peer is spoken to by; if both have done with all of them, the first. */
+static bool is_primary(const struct wire_channel *channel)
+{
+    const struct wire_channel *usual = ipc_peer_channel(channel->peer);
+    return usual ? usual == channel : channel->peer->channels.next == &channel->in_peer;
 }
 
 static int find_holders(struct move *move)
@@ -219,7 +232,8 @@ static int find_holders(struct move *move)
         if (r < 0 || !is_cut(channel))
             continue;
         struct holder *holder = &move->holders[move->holder_count++];
-        *holder = (struct holder){.channel = wire_channel_ref(channel), .end = -1};
+        *holder = (struct holder){
+            .channel = wire_channel_ref(channel), .primary = is_primary(channel), .end = -1};
         r = find_held(move, holder);
     }
     return r;
@@ -229,7 +243,7 @@ static int find_holders(struct move *move)
 static int introduce_holder(struct holder *holder, const struct ipc_peer *owner)
 {
     struct wire_channel *channel = holder->channel;
-    if (holder->count == 0 || channel->peer == owner || ipc_peer_channel(channel->peer) != channel)
+    if (holder->count == 0 || channel->peer == owner || !holder->primary)
         return 0;
     if (!owner->listener.length)
         return -ENOBUFS; /* it has not said yet who it is */
@@ -238,7 +252,7 @@ static int introduce_holder(struct holder *holder, const struct ipc_peer *owner)
         return -ENOMEM;
     for (uint32_t i = 0; i < holder->count; i++)
         ids[i] = holder->ports[i]->node.id;
-    int r = holder->end = os_connect(&owner->listener);
+    int r = holder->end = ipc_door_knock(owner);
     if (r >= 0)
         r = ipc_door_introduce(holder->end, ids, holder->count);
     free(ids);
@@ -338,8 +352,8 @@ static int make_requests(struct move *move)
     return 0;
 }
 
-static int encode(struct move *move, struct ipc_kmsg *kmsg,
-                  const struct ipc_port *destination, uint32_t credit)
+static int encode(struct move *move, struct ipc_kmsg *kmsg, const struct ipc_port *destination,
+                  uint32_t credit)
 {
     int r = make_requests(move);
     if (r == 0)
@@ -372,8 +386,10 @@ static int publish(struct move *move, uint32_t credit)
     void *at;
     int r = wire_channel_send_fds(channel, move->out.fds, move->out.fd_count, &token);
     if (r == 0)
+        r = ipc_peer_turn(channel);
+    if (r == 0)
         r = wire_channel_reserve(channel, sizeof(struct wire_spill), &at);
-    if (r == 0 && wire_channel_cut(channel))
+    if (r == 0 && ipc_peer_cut(channel))
         r = -EAGAIN; /* whoever sees another's cut when its own is made gives way */
     if (r < 0)
         return r;
@@ -410,10 +426,13 @@ static void empty(struct move *move, uint32_t i)
 static void commit(struct move *move, struct ipc_peer *owner)
 {
     struct util_id task = owner->id;
+    ipc_task.moves++;
     for (uint32_t i = 0; i < move->holder_count; i++) {
         struct holder *holder = &move->holders[i];
-        if (!holder->channel->closed)
-            ipc_tomb_add(holder->channel, holder->ports, holder->count);
+        if (!holder->tomb || holder->channel->closed)
+            continue;
+        ipc_tomb_add(holder->channel->peer, ipc_task.moves, holder->ports, holder->tomb);
+        holder->tomb = NULL;
     }
     for (uint32_t i = 0; i < move->count; i++)
         ipc_port_carry(move->ports[i]); /* until all is told */
@@ -425,9 +444,10 @@ static void commit(struct move *move, struct ipc_peer *owner)
     for (uint32_t i = 0; i < move->count; i++)
         ipc_port_become_remote(move->ports[i], owner);
     for (uint32_t i = 0; i < move->holder_count; i++) {
-        struct wire_channel *channel = move->holders[i].channel;
+        const struct holder *holder = &move->holders[i];
+        struct wire_channel *channel = holder->channel;
         if (!channel->closed)
-            tell_moved(channel, &move->holders[i], task);
+            tell_moved(channel, holder, task, holder->primary ? holder->token : WIRE_ELSEWHERE);
     }
     for (uint32_t i = 0; i < move->count; i++) {
         move->ports[i]->moving = false;
@@ -435,6 +455,16 @@ static void commit(struct move *move, struct ipc_peer *owner)
         ipc_port_unref(move->ports[i]);
     }
     move->count = 0;
+}
+
+/* The end that a holder was sent already: it closes that. */
+static uint64_t token_of(const struct move *move, const struct wire_channel *channel)
+{
+    for (uint32_t i = 0; i < move->holder_count; i++) {
+        if (move->holders[i].channel == channel)
+            return move->holders[i].token;
+    }
+    return 0;
 }
 
 /* Nothing has happened: the rings are whole again. */
@@ -446,7 +476,7 @@ static void give_up(struct move *move)
     {
         struct wire_channel *channel = UTIL_CONTAINER(at, struct wire_channel, in_task);
         if (is_cut(channel))
-            tell_moved(channel, NULL, ipc_task.id);
+            tell_moved(channel, NULL, ipc_task.id, token_of(move, channel));
     }
 }
 
@@ -457,6 +487,7 @@ static void deinit(struct move *move)
         if (holder->end >= 0)
             close(holder->end);
         free(holder->ports);
+        ipc_tomb_free(holder->tomb);
         wire_channel_unref(holder->channel);
     }
     for (uint32_t i = 0; i < move->request_count; i++) {
@@ -502,9 +533,13 @@ static int prepare(struct move *move, struct ipc_kmsg *kmsg, struct ipc_port *de
 int ipc_move_send(struct ipc_kmsg *kmsg, struct ipc_port *destination)
 {
     struct wire_channel *channel = ipc_peer_channel(destination->peer);
+    uint32_t credit;
+    int r = ipc_transit_take_credit(channel, destination, &credit);
+    if (r < 0)
+        return r; /* before anybody is held up by a cut */
     struct move move = {.out.channel = wire_channel_ref(channel)};
     ipc_task.moving = true;
-    int r = prepare(&move, kmsg, destination);
+    r = prepare(&move, kmsg, destination);
     if (r == 0)
         commit(&move, channel->peer);
     else

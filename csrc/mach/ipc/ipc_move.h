@@ -39,7 +39,11 @@ int ipc_move_send(struct ipc_kmsg *kmsg, struct ipc_port *destination);
  * now, or -EAGAIN while the cut lasts. */
 int ipc_move_wait(struct wire_channel *channel);
 /* After it published: 0, the entry was in time or is for another port; -ERESTART: send it again. */
-int ipc_move_settle(struct wire_channel *channel, struct ipc_port *destination);
+int ipc_move_settle(struct wire_channel *channel, const struct ipc_port *destination);
+
+/* A port is on its way to this task, and something is to be sent to it or with a right to it: reads the
+ * ring that brings it. -ERESTART: look where it is now; -EMFILE. */
+int ipc_move_fetch(const struct ipc_port *port);
 
 /* What was given back to a peer after its cut was not heard: reads where the ports are now, so that
  * their new owners hear it. For a task that does nothing else afterwards. */
@@ -50,12 +54,11 @@ int ipc_move_receive(struct wire_channel *channel, const void *payload, size_t s
 int ipc_move_hear(struct wire_channel *channel, const void *payload, size_t size);
 int ipc_move_acknowledged(struct wire_channel *channel, const void *payload, size_t size);
 
-/* Whether what this channel's peer says about that id was said before it knew of a move. */
+/* Whether what this channel's peer says about that id was said before it knew of a move. It says so
+ * (ACK) on the channel that all else goes by, before anything else that follows from the move. */
 bool ipc_move_tombed(const struct wire_channel *channel, struct util_id id);
 /* A peer came with a right to `port` (NULL: unknown) that is not, or no longer, here: it is told
  * where it is, or that it is dead. 0; -EAGAIN: it is moving on just now, look again. */
 int ipc_move_late(struct ipc_peer *peer, struct ipc_port *port, struct util_id id);
-/* A channel goes, and with it its tombs. */
-void ipc_move_forget(struct wire_channel *channel);
 
 #endif

@@ -4,9 +4,11 @@
 #include "ipc/ipc_move.h"
 #include "ipc/ipc_peer.h"
 #include "ipc/ipc_port.h"
+#include "ipc/ipc_riddle.h"
 #include "ipc/ipc_task.h"
 #include "ipc/ipc_tomb.h"
 #include "ipc/ipc_way.h"
+#include "os/os_clock.h"
 #include "wire/wire_channel.h"
 
 #include <errno.h>
@@ -21,21 +23,16 @@
 
 bool ipc_move_tombed(const struct wire_channel *channel, struct util_id id)
 {
-    return !util_list_empty(&channel->tombs) && ipc_tomb_has(channel, id);
-}
-
-void ipc_move_forget(struct wire_channel *channel)
-{
-    ipc_tomb_lift_all(channel);
+    return !util_list_empty(&channel->peer->tombs) && ipc_tomb_has(channel->peer, id);
 }
 
 int ipc_move_acknowledged(struct wire_channel *channel, const void *payload, size_t size)
 {
-    struct wire_count ack;
-    int r = wire_count_read(payload, size, &ack);
+    struct wire_number ack;
+    int r = wire_number_read(payload, size, &ack);
     if (r < 0)
         return r;
-    ipc_tomb_lift(channel, (uint32_t)ack.count);
+    ipc_tomb_lift(channel->peer, ack.number);
     if (!channel->closed)
         ipc_peer_maybe_bye(channel->peer);
     return 0;
@@ -43,16 +40,29 @@ int ipc_move_acknowledged(struct wire_channel *channel, const void *payload, siz
 
 /* ---- a cut is seen ----------------------------------------------------------------------- */
 
-/* Reads what the channel's peer says, on all its channels: MOVED may be on an older one. */
+/* Another channel of the same peer that this sweep has not seen. */
+static struct wire_channel *another(const struct wire_channel *channel, uint64_t sweep)
+{
+    UTIL_LIST_EACH(at, after, &channel->peer->channels)
+    {
+        struct wire_channel *other = UTIL_CONTAINER(at, struct wire_channel, in_peer);
+        if (other != channel && other->seen != sweep)
+            return other;
+    }
+    return NULL;
+}
+
+/* Reads what the channel's peer says, on all its channels: MOVED may be on another one. And all others,
+ * if these explain what it says. Reading may close any of them. */
 static void look(struct wire_channel *channel)
 {
-    UTIL_LIST_EACH(at, after, &ipc_task.channels)
-    {
-        struct wire_channel *other = UTIL_CONTAINER(at, struct wire_channel, in_task);
-        if (other->peer == channel->peer && other != channel) {
-            ipc_engine_look(other);
-            break; /* reading may have closed it or others; two channels to a peer are an accident */
-        }
+    if (!channel->closed && ipc_riddle_waits(channel->peer))
+        ipc_engine_read_all();
+    uint64_t sweep = ++ipc_task.engine.sweep;
+    struct wire_channel *other;
+    while (!channel->closed && (other = another(channel, sweep))) {
+        other->seen = sweep;
+        ipc_engine_look(other);
     }
     if (!channel->closed)
         ipc_engine_look(channel);
@@ -61,24 +71,26 @@ static void look(struct wire_channel *channel)
 int ipc_move_wait(struct wire_channel *channel)
 {
     wire_channel_ref(channel);
-    for (unsigned i = 0; i < PATIENT_LOOKS && wire_channel_cut(channel); i++) {
+    for (unsigned i = 0; i < PATIENT_LOOKS && ipc_peer_cut(channel); i++) {
         look(channel);
-        if (wire_channel_cut(channel))
+        if (ipc_peer_cut(channel))
             sched_yield();
     }
-    int r = wire_channel_cut(channel) ? -EAGAIN : -ERESTART;
+    int r = ipc_peer_cut(channel) ? -EAGAIN : -ERESTART;
     wire_channel_unref(channel);
     return r;
 }
 
-int ipc_move_settle(struct wire_channel *channel, struct ipc_port *destination)
+int ipc_move_settle(struct wire_channel *channel, const struct ipc_port *destination)
 {
     channel->unsettled = channel->published;
-    destination->missed = false;
+    channel->unsettled_for = destination;
+    channel->missed = false;
+    channel->missed_by = 0;
     wire_channel_ref(channel);
-    for (unsigned i = 0; wire_channel_cut(channel) && !channel->broken && !channel->ended; i++) {
+    for (unsigned i = 0; ipc_peer_cut(channel) && !channel->broken && !channel->ended; i++) {
         look(channel);
-        if (channel->closed || !wire_channel_cut(channel))
+        if (channel->closed || !ipc_peer_cut(channel))
             break;
         wire_channel_read_socket(channel, true, ipc_peer_welcome); /* sees its end */
         if (i < PATIENT_LOOKS)
@@ -87,8 +99,18 @@ int ipc_move_settle(struct wire_channel *channel, struct ipc_port *destination)
             (void)poll(NULL, 0, 1); /* the peer was stopped amid the few instructions of a cut */
     }
     channel->unsettled = 0;
+    int r = channel->missed ? -ERESTART : 0;
     wire_channel_unref(channel);
-    return destination->missed ? -ERESTART : 0;
+    return r;
+}
+
+int ipc_move_fetch(const struct ipc_port *port)
+{
+    int64_t until = os_clock_now() + 2 * ENGINE_PUZZLE_TIME;
+    for (unsigned i = 0; port->brought && (i < 2 * ENGINE_PUZZLE_PASSES || os_clock_now() < until);
+         i++)
+        ipc_engine_read_all();
+    return port->brought ? -EMFILE : -ERESTART; /* what is not read by now is short of something */
 }
 
 void ipc_move_catch_up(void)
@@ -102,7 +124,7 @@ void ipc_move_catch_up(void)
         UTIL_LIST_EACH(at, after, &ipc_task.channels)
         {
             struct wire_channel *other = UTIL_CONTAINER(at, struct wire_channel, in_task);
-            if (!channel && wire_channel_cut(other))
+            if (!channel && ipc_peer_cut(other))
                 channel = other;
         }
     } while (channel && ipc_move_wait(channel) == -ERESTART);
@@ -121,6 +143,7 @@ static void reroute(struct ipc_port *port, struct ipc_peer *from, struct ipc_pee
     from->holds--;
     port->hops++;
     port->peer = to;
+    port->brought = false;
     to->holds++;
     if (ipc_grants_add(&port->grants, to, 1) < 0) /* no memory: counted there for ever */
         port->grants.used = 0;
@@ -133,6 +156,14 @@ static struct ipc_port *held_of(const struct ipc_peer *from, struct util_id id)
     return port && port->place == IPC_REMOTE && port->peer == from ? port : NULL;
 }
 
+/* It leads to another owner already: what the old one counted is counted no more. */
+static void forget_debt(const struct ipc_peer *from, struct util_id id)
+{
+    struct ipc_port *port = ipc_port_find(id);
+    if (port && port->place == IPC_REMOTE && port->peer != from)
+        (void)ipc_grants_take(&port->grants, from);
+}
+
 /* Follows the rights that this task holds; gives back the others, which it held when it was said. */
 static int follow(struct ipc_peer *from, struct ipc_way *way, const struct util_id *ids,
                   uint32_t count)
@@ -143,13 +174,18 @@ static int follow(struct ipc_peer *from, struct ipc_way *way, const struct util_
     for (uint32_t i = 0; i < count; i++) {
         struct ipc_port *port = held_of(from, ids[i]);
         struct ipc_peer *to = port ? ipc_way_claim(way, ids[i]) : NULL;
-        if (port && !to)
+        bool brought = port && !to;
+        if (brought)
             to = ipc_way_bringer(way, ids[i]);
         taken[i] = to != NULL;
         if (to)
             reroute(port, from, to);
         else if (port)
             ipc_port_die(port);
+        else
+            forget_debt(from, ids[i]);
+        if (to)
+            port->brought = brought;
     }
     for (uint32_t i = 0; i < count; i++) {
         if (!taken[i])
@@ -174,17 +210,42 @@ static int open_way(struct wire_channel *channel, const struct wire_moved *moved
     return 0;
 }
 
-/* An entry that came after this cut was not read by the old owner, if it was for one of these. */
+/* The channel of a peer's on which something was published that may have come after a cut. */
+static struct wire_channel *unsettled_of(const struct ipc_peer *peer)
+{
+    UTIL_LIST_EACH(at, after, &peer->channels)
+    {
+        struct wire_channel *channel = UTIL_CONTAINER(at, struct wire_channel, in_peer);
+        if (channel->unsettled)
+            return channel;
+    }
+    return NULL;
+}
+
+/* The entry came after the cut, and was not read by the old owner, if it was for one of these: the
+ * first of its moves decides. On a channel that the old owner did not know then, all is unread. */
 static void mark_missed(const struct wire_channel *channel, const struct wire_moved *moved,
                         const struct util_id *ids)
 {
-    if (channel->unsettled <= moved->read || moved->cut == channel->cut_known)
+    struct wire_channel *late = moved->serial ? unsettled_of(channel->peer) : NULL;
+    bool named = false;
+    for (uint32_t i = 0; late && !named && i < moved->count; i++)
+        named = util_id_equal(ids[i], late->unsettled_for->node.id);
+    if (!named || (late->missed_by && late->missed_by < moved->serial))
         return;
-    for (uint32_t i = 0; i < moved->count; i++) {
-        struct ipc_port *port = ipc_port_find(ids[i]);
-        if (port)
-            port->missed = true;
-    }
+    if (channel == late || late->missed_by != moved->serial)
+        late->missed = channel != late || late->unsettled > moved->read;
+    late->missed_by = moved->serial;
+}
+
+/* Another channel tells where they are, and has not been read that far. */
+static bool is_ahead(const struct ipc_peer *from, const struct wire_moved *moved,
+                     const struct util_id *ids)
+{
+    bool ahead = false;
+    for (uint32_t i = 0; moved->token == WIRE_ELSEWHERE && !ahead && i < moved->count; i++)
+        ahead = held_of(from, ids[i]) != NULL;
+    return ahead;
 }
 
 int ipc_move_hear(struct wire_channel *channel, const void *payload, size_t size)
@@ -193,20 +254,26 @@ int ipc_move_hear(struct wire_channel *channel, const void *payload, size_t size
     const struct util_id *ids;
     struct ipc_way way = {.end = -1};
     int r = wire_moved_read(payload, size, &moved, &ids);
-    bool follows = r == 0 && moved.count && moved.token != WIRE_ELSEWHERE;
+    if (r == 0 && is_ahead(channel->peer, &moved, ids) && ipc_engine_puzzled(channel))
+        return -EAGAIN; /* until the channel that tells the way has been read */
+    bool follows = r == 0 &&
+                   moved.token != WIRE_ELSEWHERE; /* of a move given up, an end comes back */
     if (follows)
         r = open_way(channel, &moved, &way);
     if (r < 0)
         return r;
-    const struct wire_count ack = {.id = ipc_task.id, .count = moved.cut};
-    (void)wire_channel_publish(channel, WIRE_ACK, &ack,
-                               sizeof ack); /* before what follows from it */
+    const struct wire_number ack = {moved.serial};
+    if (moved.serial && moved.token != WIRE_ELSEWHERE) { /* before what follows from it */
+        if (ipc_peer_channel(channel->peer))
+            ipc_peer_say(channel->peer, WIRE_ACK, &ack, sizeof ack);
+        else
+            (void)wire_channel_publish(channel, WIRE_ACK, &ack, sizeof ack);
+    }
+    ipc_peer_meet(); /* a port may be known by a look-up's alias still */
     mark_missed(channel, &moved, ids);
     channel->cut_known = moved.cut;
-    if (follows) {
-        ipc_peer_meet(); /* a port may be known by a look-up's alias still */
+    if (follows)
         r = follow(channel->peer, &way, ids, moved.count);
-    }
     ipc_way_close(&way);
     if (r < 0)
         return r;
@@ -227,7 +294,7 @@ static int send_end(struct wire_channel *channel, const struct ipc_port *port, u
         return end;
     int r = ipc_door_introduce(end, &port->node.id, 1);
     struct wire_channel *owner = ipc_peer_channel(port->peer);
-    if (r == 0 && owner && wire_channel_cut(owner))
+    if (r == 0 && owner && ipc_peer_cut(owner))
         r = -EAGAIN; /* it may not have heard that before it passed the port on */
     if (r == 0)
         r = wire_channel_send_fds(channel, &end, 1, ret_token);
@@ -248,8 +315,10 @@ int ipc_move_late(struct ipc_peer *peer, struct ipc_port *port, struct util_id i
     int r = known ? 0 : -EPIPE;
     if (known && port->peer != peer)
         r = send_end(channel, port, &moved.head.token);
-    if (r == -EAGAIN)
+    if (r == -EAGAIN) {
+        ipc_task.engine.stuck = ipc_task.engine.pass;
         return r;
+    }
     if (r < 0) {
         ipc_peer_tell(peer, WIRE_DEAD, id, 0);
         return 0;

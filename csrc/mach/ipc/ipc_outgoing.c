@@ -85,9 +85,9 @@ static int end_for(struct ipc_outgoing *out, const struct ipc_peer *owner,
     if (!ends)
         return -ENOMEM;
     out->ends = ends;
-    int fd = os_connect(&owner->listener);
+    int fd = ipc_door_knock(owner);
     if (fd < 0)
-        return fd == -ECONNREFUSED || fd == -ENOENT ? -EPIPE : fd;
+        return fd;
     int r = add_fd(out, fd, true);
     if (r < 0)
         return r;
@@ -101,7 +101,7 @@ static int end_for(struct ipc_outgoing *out, const struct ipc_peer *owner,
 static bool moving(const struct ipc_peer *owner)
 {
     struct wire_channel *channel = ipc_peer_channel(owner);
-    if (!channel || !wire_channel_cut(channel))
+    if (!channel || !ipc_peer_cut(channel))
         return false;
     (void)ipc_move_wait(channel);
     return true;
@@ -112,6 +112,9 @@ int ipc_outgoing_introduce(struct ipc_outgoing *out)
     int r = 0;
     for (unsigned i = 0; r == 0 && i < out->end_count; i++) {
         r = ipc_door_introduce(out->ends[i].fd, out->ends[i].ids, out->ends[i].count);
+        if (r == -EPIPE ||
+            r == -ECONNRESET) /* that owner has just died: who gets the end finds out */
+            r = 0;
         if (r == 0 && moving(out->ends[i].owner))
             r = -ERESTART;
     }
@@ -154,6 +157,8 @@ static int encode_right(struct ipc_outgoing *out, const struct ipc_carried *righ
             wire.how = WIRE_RIGHT_HOME; /* its port goes along */
         } else if (port->place == IPC_OWN) {
             wire.how = WIRE_RIGHT_OWN;
+        } else if (port->brought) {
+            return ipc_move_fetch(port);
         } else if (port->peer == out->channel->peer) {
             wire.how = WIRE_RIGHT_HOME;
         } else {
@@ -270,8 +275,8 @@ static int reseal(const struct ipc_outgoing *out, struct ipc_kmsg *kmsg)
     return r;
 }
 
-int ipc_outgoing_encode(struct ipc_outgoing *out, struct ipc_kmsg *kmsg,
-                        struct util_id destination, uint32_t credit, uint8_t *at)
+int ipc_outgoing_encode(struct ipc_outgoing *out, struct ipc_kmsg *kmsg, struct util_id destination,
+                        uint32_t credit, uint8_t *at)
 {
     unsigned fds = out->fd_count;
     struct wire_message head = {.destination = destination,

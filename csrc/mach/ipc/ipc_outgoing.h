@@ -30,8 +30,8 @@ struct ipc_outgoing_end { /* an end connected to a third task, for all its right
 struct ipc_outgoing {
     struct wire_channel *channel;
     const struct vm_ledger *lender; /* whose loans may go as such; NULL: none */
-    int *fds;  /* borrowed from payloads, or ends that are ours to close */
-    bool *own; /* which of them are ours */
+    int *fds;                       /* borrowed from payloads, or ends that are ours to close */
+    bool *own;                      /* which of them are ours */
     unsigned fd_count, fd_size;
     struct ipc_outgoing_end *ends;
     unsigned end_count;
@@ -42,8 +42,8 @@ void ipc_outgoing_deinit(struct ipc_outgoing *out);
 size_t ipc_outgoing_size(const struct ipc_kmsg *kmsg);
 /* Writes it at `at`. The order of descriptors is the order of `fds`. Loans that cannot go this way become
  * objects first. 0 or -errno. */
-int ipc_outgoing_encode(struct ipc_outgoing *out, struct ipc_kmsg *kmsg,
-                        struct util_id destination, uint32_t credit, uint8_t *at);
+int ipc_outgoing_encode(struct ipc_outgoing *out, struct ipc_kmsg *kmsg, struct util_id destination,
+                        uint32_t credit, uint8_t *at);
 /* Tells each owner which of its rights the ends stand for. 0; -ERESTART when one of these rights is
  * moving to another owner just now, so that all is to be prepared anew; or -errno. */
 int ipc_outgoing_introduce(struct ipc_outgoing *out);

@@ -1,9 +1,11 @@
 /* See ipc_peer.h. */
 #include "ipc/ipc_peer.h"
 
-#include "ipc/ipc_move.h"
+#include "ipc/ipc_door.h"
 #include "ipc/ipc_port.h"
+#include "ipc/ipc_riddle.h"
 #include "ipc/ipc_task.h"
+#include "ipc/ipc_tomb.h"
 #include "vm/vm_map.h"
 
 #include <errno.h>
@@ -34,6 +36,7 @@ struct ipc_peer *ipc_peer_new(struct util_id id, const struct ucred *credentials
         peer->alias = util_id_new();
     peer->credentials = *credentials;
     util_list_init(&peer->channels);
+    util_list_init(&peer->tombs);
     util_list_append(&ipc_task.peers, &peer->link);
     return peer;
 }
@@ -68,16 +71,90 @@ struct wire_channel *ipc_peer_channel(const struct ipc_peer *peer)
     return NULL;
 }
 
-void ipc_peer_tell(struct ipc_peer *peer, enum wire_kind kind, struct util_id id, uint64_t count)
+bool ipc_peer_cut(const struct wire_channel *channel)
+{
+    if (wire_channel_cut(channel))
+        return true;
+    if (channel->in_peer.next == channel->in_peer.prev)
+        return false; /* the only one, as nearly always; or closed */
+    UTIL_LIST_EACH(at, after, &channel->peer->channels)
+    {
+        if (wire_channel_cut(UTIL_CONTAINER(at, struct wire_channel, in_peer)))
+            return true;
+    }
+    return false;
+}
+
+/* So that nothing overtakes what was said before on a channel that both have left since. */
+static int say_after(struct wire_channel *channel, const struct wire_channel *last)
+{
+    if (!last || last == channel || last->closed)
+        return 0;
+    const struct wire_after after = {.channel = last->number, .entry = last->published};
+    return wire_channel_publish(channel, WIRE_AFTER, &after, sizeof after);
+}
+
+int ipc_peer_turn(struct wire_channel *channel)
+{
+    struct ipc_peer *peer = channel->peer;
+    if (peer->last == channel)
+        return 0;
+    int r = say_after(channel, peer->last);
+    if (r < 0)
+        return r;
+    wire_channel_unref(peer->last);
+    peer->last = wire_channel_ref(channel);
+    return 0;
+}
+
+static struct wire_channel *find_channel(uint64_t number)
+{
+    UTIL_LIST_EACH(at, after, &ipc_task.channels)
+    {
+        struct wire_channel *channel = UTIL_CONTAINER(at, struct wire_channel, in_task);
+        if (channel->number == number)
+            return channel;
+    }
+    return NULL;
+}
+
+/* What a channel is buried as: no port has such an id. */
+static struct util_id grave_of(uint64_t number)
+{
+    return (struct util_id){{number, 0}};
+}
+
+int ipc_peer_hear_after(struct wire_channel *channel, const void *payload, size_t size)
+{
+    struct wire_after after;
+    int r = wire_after_read(payload, size, &after);
+    if (r < 0)
+        return r;
+    const struct wire_channel *other = find_channel(after.channel);
+    if (other ? other->read >= after.entry : !ipc_riddle_is(grave_of(after.channel)))
+        return 0; /* not known, nor closed here: its HELLO has not been read */
+    if (other && other->puzzled && other != channel)
+        channel->puzzled = 0; /* that riddle first */
+    return ipc_engine_puzzled(channel) ? -EAGAIN : 0;
+}
+
+void ipc_peer_say(struct ipc_peer *peer, enum wire_kind kind, const void *entry, size_t size)
 {
     struct wire_channel *channel = ipc_peer_channel(peer);
-    const struct wire_count entry = {.id = id, .count = count};
     if (!channel)
         return;
-    int r = wire_channel_publish(channel, kind, &entry, sizeof entry);
-    ipc_task.behind |= wire_channel_cut(channel);
+    int r = ipc_peer_turn(channel);
+    if (r == 0)
+        r = wire_channel_publish(channel, kind, entry, size);
+    ipc_task.behind |= ipc_peer_cut(channel);
     if (r == -EAGAIN || r == -ENOMEM)
         channel->broken = true; /* megabytes of unread control entries: the peer is beyond help */
+}
+
+void ipc_peer_tell(struct ipc_peer *peer, enum wire_kind kind, struct util_id id, uint64_t count)
+{
+    const struct wire_count entry = {.id = id, .count = count};
+    ipc_peer_say(peer, kind, &entry, sizeof entry);
 }
 
 /* Every right of ours to the dead peer's ports dies, and what it held of ours comes back. A death
@@ -104,6 +181,8 @@ static void peer_die(struct ipc_peer *peer)
             ipc_port_die(port);
         ipc_port_unref(port);
     }
+    ipc_tomb_lift_all(peer);
+    wire_channel_unref(peer->last);
     util_list_remove(&peer->link);
     free(peer);
 }
@@ -111,7 +190,8 @@ static void peer_die(struct ipc_peer *peer)
 void ipc_peer_lose(struct wire_channel *channel)
 {
     struct ipc_peer *peer = channel->peer;
-    ipc_move_forget(channel);
+    ipc_riddle_bury(grave_of(channel->number));
+    ipc_end_forget_stands(channel);
     wire_channel_close(channel);
     if (util_list_empty(&peer->channels))
         peer_die(peer);
@@ -119,6 +199,14 @@ void ipc_peer_lose(struct wire_channel *channel)
 
 void ipc_peer_merge(struct ipc_peer *take_from, struct ipc_peer *to)
 {
+    struct wire_channel *channel = ipc_peer_channel(to);
+    if (!to->last || !channel) {
+        wire_channel_unref(to->last);
+        to->last = take_from->last;
+    } else { /* what is said next comes after either */
+        (void)say_after(channel, take_from->last);
+        wire_channel_unref(take_from->last);
+    }
     UTIL_LIST_EACH(at, after, &take_from->channels)
     {
         util_list_remove(at);
@@ -134,6 +222,7 @@ void ipc_peer_merge(struct ipc_peer *take_from, struct ipc_peer *to)
             to->holds++;
         }
     }
+    ipc_tomb_merge(take_from, to);
     util_list_remove(&take_from->link);
     free(take_from);
 }
@@ -141,8 +230,11 @@ void ipc_peer_merge(struct ipc_peer *take_from, struct ipc_peer *to)
 struct wire_channel *ipc_peer_hello(int take_end, struct util_id alias, int *ret_error)
 {
     struct lane lane;
-    struct wire_datagram hello = {
-        .kind = WIRE_HELLO, .version = WIRE_VERSION, .id = alias, .task = ipc_task.id};
+    struct wire_datagram hello = {.kind = WIRE_HELLO,
+                                  .version = WIRE_VERSION,
+                                  .token = util_id_new().w[0],
+                                  .id = alias,
+                                  .task = ipc_task.id};
     int lane_fd, r = ipc_task_listen();
     if (r == 0) {
         hello.address_size = ipc_task.address.length;
@@ -162,6 +254,8 @@ struct wire_channel *ipc_peer_hello(int take_end, struct util_id alias, int *ret
     }
     struct wire_channel *channel = wire_channel_new(take_end, &lane);
     *ret_error = channel ? 0 : -ENOMEM;
+    if (channel)
+        channel->number = hello.token;
     return channel;
 }
 
@@ -241,17 +335,23 @@ static bool idle(const struct ipc_peer *peer)
 void ipc_peer_maybe_bye(struct ipc_peer *peer)
 {
     struct wire_channel *channel = ipc_peer_channel(peer);
-    if (!channel || !idle(peer) || channel->said_bye || channel->frozen)
+    if (!channel || !idle(peer) || channel->bye || channel->frozen)
         return;
-    (void)wire_channel_publish(channel, WIRE_BYE, NULL, 0);
+    const struct wire_number bye = {++channel->byes};
+    if (ipc_peer_turn(channel) == 0)
+        (void)wire_channel_publish(channel, WIRE_BYE, &bye, sizeof bye);
 }
 
-void ipc_peer_hear_bye(struct wire_channel *channel, enum wire_kind kind)
+int ipc_peer_hear_bye(struct wire_channel *channel, enum wire_kind kind, const void *payload,
+                      size_t size)
 {
-    if (!idle(channel->peer))
-        return;
+    struct wire_number bye;
+    int r = wire_number_read(payload, size, &bye);
+    if (r < 0 || !idle(channel->peer))
+        return r;
     if (kind == WIRE_BYE)
-        (void)wire_channel_publish(channel, WIRE_BYE_OK, NULL, 0);
-    else if (channel->said_bye || channel->frozen)
+        (void)wire_channel_publish(channel, WIRE_BYE_OK, &bye, sizeof bye);
+    else if (bye.number == channel->bye)
         channel->ended = true;
+    return 0;
 }

@@ -25,9 +25,12 @@ struct ipc_peer {
     struct ucred credentials;
     struct os_address listener; /* for introducing others to it; length 0: not known */
     struct util_link channels;  /* oldest first */
-    uint32_t holds;             /* REMOTE ports of this peer */
-    uint32_t listed;            /* lists of grants that name it */
-    bool cut;                   /* while a cut is made: it holds of what moves */
+    struct wire_channel
+        *last;       /* what was published for it went there; referenced; NULL: nothing yet */
+    uint32_t holds;  /* REMOTE ports of this peer */
+    uint32_t listed; /* lists of grants that name it */
+    struct util_link tombs; /* ipc_tomb: of what moved away, and it may not know that yet */
+    bool cut;               /* while a cut is made: it holds of what moves */
 };
 
 struct ipc_peer *ipc_peer_find(struct util_id id, pid_t pid);
@@ -39,7 +42,17 @@ struct vm_task ipc_peer_task(const struct ipc_peer *peer);
 int ipc_peer_add_channel(struct ipc_peer *peer, struct wire_channel *take_channel);
 /* The channel to publish on; NULL: none is left. */
 struct wire_channel *ipc_peer_channel(const struct ipc_peer *peer);
+/* Whether ports have begun to move away since MOVED was last read: on that channel of a peer's, or on
+ * another one, for the peer may not know the newest yet. */
+bool ipc_peer_cut(const struct wire_channel *channel);
+/* Before an entry is published there: if others were on another channel, says after which of them it
+ * comes (WIRE_AFTER). Not for MOVED and BYE_OK. 0 or as wire_channel_publish. */
+int ipc_peer_turn(struct wire_channel *channel);
+/* AFTER came in. 0; -EAGAIN: that channel comes first; -EBADMSG. */
+int ipc_peer_hear_after(struct wire_channel *channel, const void *payload, size_t size);
 /* Publishes a control entry to a peer; a failure can only mean that it is dying. */
+void ipc_peer_say(struct ipc_peer *peer, enum wire_kind kind, const void *entry, size_t size);
+/* The same for a struct wire_count. */
 void ipc_peer_tell(struct ipc_peer *peer, enum wire_kind kind, struct util_id id, uint64_t count);
 /* A channel has come to its end: close it; with the last one the peer dies, its rights return,
  * and ours to its ports become dead names. Frees the peer then. */
@@ -48,10 +61,12 @@ void ipc_peer_lose(struct wire_channel *channel);
 void ipc_peer_merge(struct ipc_peer *take_from, struct ipc_peer *to);
 /* Says BYE when this task neither holds nor lends the peer anything any more. The other side, if
  * it agrees, answers BYE_OK and publishes nothing further there; then this side closes. Either
- * goes on as if nothing had been said when it needs the channel before that. */
+ * goes on as if nothing had been said when it needs the channel before that. Only the last BYE can
+ * be agreed to: it has a number. */
 void ipc_peer_maybe_bye(struct ipc_peer *peer);
-/* BYE or BYE_OK came in. */
-void ipc_peer_hear_bye(struct wire_channel *channel, enum wire_kind kind);
+/* BYE or BYE_OK came in. 0 or -EBADMSG. */
+int ipc_peer_hear_bye(struct wire_channel *channel, enum wire_kind kind, const void *payload,
+                      size_t size);
 
 /* Channel out of an end connected to a peer's listener: makes the lane and says HELLO. On
  * success the end is taken; on failure it is closed. NULL: failed, *ret_error says why. */

@@ -7,6 +7,7 @@
 #include "ipc/ipc_notify.h"
 #include "ipc/ipc_peer.h"
 #include "ipc/ipc_pset.h"
+#include "ipc/ipc_riddle.h"
 #include "ipc/ipc_right.h"
 #include "ipc/ipc_task.h"
 #include "vm/vm_entry.h"
@@ -223,7 +224,7 @@ struct ipc_port *ipc_port_arrive(struct util_id id, struct ipc_port *target, uin
     port->hops++;
     port->place = IPC_OWN;
     port->limit = limit;
-    port->moved = port->unanswered = false;
+    port->moved = port->unanswered = port->brought = false;
     port->transit = port->arriving = !target;
     port->lent = true;
     if (target) {
@@ -278,6 +279,7 @@ static void leave_peer(struct ipc_port *port)
 {
     util_idmap_remove(&ipc_task.ids, &port->node);
     port->place = IPC_DEAD;
+    port->brought = false;
     port->peer->holds--;
     port->peer = NULL;
     if (port->slot_channel)
@@ -350,6 +352,8 @@ static void leave_table(struct ipc_port *port, bool tell)
             tell_dead(port, peer);
         ipc_peer_maybe_bye(peer);
     }
+    if (tell)
+        ipc_riddle_bury(port->node.id);
     ipc_grants_give_back(&port->grants, &grants);
     free_aliases(port);
 }

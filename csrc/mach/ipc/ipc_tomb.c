@@ -1,38 +1,49 @@
 /* See ipc_tomb.h. */
 #include "ipc/ipc_tomb.h"
 
+#include "ipc/ipc_peer.h"
 #include "ipc/ipc_port.h"
-#include "wire/wire_channel.h"
 
 #include <stdlib.h>
 
-struct tomb {
-    struct util_link link; /* in the channel's list, oldest first */
-    uint32_t cut;          /* the number that MOVED bears */
+struct ipc_tomb {
+    struct util_link link; /* in the peer's list */
+    uint64_t serial;       /* what MOVED bears */
     uint32_t count;
     struct ipc_port *ports[]; /* carried */
 };
 
-void ipc_tomb_add(struct wire_channel *channel, struct ipc_port *const *ports, uint32_t count)
+static struct ipc_tomb *tomb_at(struct util_link *at)
 {
-    if (count == 0)
-        return;
-    struct tomb *tomb = malloc(sizeof *tomb + count * sizeof(struct ipc_port *));
-    if (!tomb) {
-        channel->broken = true;
-        return;
-    }
-    util_list_init(&tomb->link);
-    tomb->cut = channel->cut + 1;
-    tomb->count = count;
-    for (uint32_t i = 0; i < count; i++) {
-        tomb->ports[i] = ipc_port_carry(ports[i]);
-        ports[i]->tombs++;
-    }
-    util_list_append(&channel->tombs, &tomb->link);
+    return UTIL_CONTAINER(at, struct ipc_tomb, link);
 }
 
-static void lift(struct tomb *tomb)
+struct ipc_tomb *ipc_tomb_new(uint32_t count)
+{
+    struct ipc_tomb *tomb = malloc(sizeof *tomb + count * sizeof(struct ipc_port *));
+    if (tomb)
+        tomb->count = count;
+    return tomb;
+}
+
+void ipc_tomb_free(struct ipc_tomb *tomb)
+{
+    free(tomb);
+}
+
+void ipc_tomb_add(struct ipc_peer *peer, uint64_t serial, struct ipc_port *const *ports,
+                  struct ipc_tomb *take_tomb)
+{
+    util_list_init(&take_tomb->link);
+    take_tomb->serial = serial;
+    for (uint32_t i = 0; i < take_tomb->count; i++) {
+        take_tomb->ports[i] = ipc_port_carry(ports[i]);
+        ports[i]->tombs++;
+    }
+    util_list_append(&peer->tombs, &take_tomb->link);
+}
+
+static void lift(struct ipc_tomb *tomb)
 {
     util_list_remove(&tomb->link);
     for (uint32_t i = 0; i < tomb->count; i++) {
@@ -42,27 +53,34 @@ static void lift(struct tomb *tomb)
     free(tomb);
 }
 
-void ipc_tomb_lift(struct wire_channel *channel, uint32_t cut)
+void ipc_tomb_lift(struct ipc_peer *peer, uint64_t serial)
 {
-    while (!util_list_empty(&channel->tombs)) {
-        struct tomb *tomb = UTIL_CONTAINER(channel->tombs.next, struct tomb, link);
-        if ((int32_t)(tomb->cut - cut) > 0)
-            return;
-        lift(tomb);
+    UTIL_LIST_EACH(at, after, &peer->tombs)
+    {
+        if (tomb_at(at)->serial <= serial)
+            lift(tomb_at(at));
     }
 }
 
-void ipc_tomb_lift_all(struct wire_channel *channel)
+void ipc_tomb_lift_all(struct ipc_peer *peer)
 {
-    while (!util_list_empty(&channel->tombs))
-        lift(UTIL_CONTAINER(channel->tombs.next, struct tomb, link));
+    ipc_tomb_lift(peer, UINT64_MAX);
 }
 
-bool ipc_tomb_has(const struct wire_channel *channel, struct util_id id)
+void ipc_tomb_merge(struct ipc_peer *from, struct ipc_peer *to)
 {
-    UTIL_LIST_EACH(at, after, &channel->tombs)
+    UTIL_LIST_EACH(at, after, &from->tombs)
     {
-        const struct tomb *tomb = UTIL_CONTAINER(at, struct tomb, link);
+        util_list_remove(at);
+        util_list_append(&to->tombs, at);
+    }
+}
+
+bool ipc_tomb_has(const struct ipc_peer *peer, struct util_id id)
+{
+    UTIL_LIST_EACH(at, after, &peer->tombs)
+    {
+        const struct ipc_tomb *tomb = tomb_at(at);
         for (uint32_t i = 0; i < tomb->count; i++) {
             if (util_id_equal(tomb->ports[i]->node.id, id))
                 return true;

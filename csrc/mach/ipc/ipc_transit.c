@@ -10,6 +10,7 @@
 #include "ipc/ipc_peer.h"
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_pset.h"
+#include "ipc/ipc_riddle.h"
 #include "ipc/ipc_right.h"
 #include "ipc/ipc_task.h"
 #include "os/os_memfd.h"
@@ -102,12 +103,6 @@ static int deliver(struct wire_channel *channel, const struct wire_message_view 
     return 0;
 }
 
-/* Not here, as far as is known: it may be on its way in a ring that has not been read. */
-static bool is_elsewhere(const struct ipc_port *port)
-{
-    return !port || port->place == IPC_REMOTE;
-}
-
 /* A message that its sender sends again by another way: nothing in it has been counted. */
 static int discard(struct wire_channel *channel, const struct wire_message_view *view,
                    uint64_t token, unsigned count)
@@ -144,7 +139,7 @@ static int take_message(struct wire_channel *channel, const struct wire_message_
     unsigned count = first + view->head.fds;
     if (ipc_move_tombed(channel, view->head.destination))
         return discard(channel, view, token, count);
-    if (is_elsewhere(ipc_port_find(view->head.destination)) && ipc_engine_puzzled(channel))
+    if (ipc_riddle_is(view->head.destination) && ipc_engine_puzzled(channel))
         return -EAGAIN;
     int r = ipc_transit_check_credit(channel, &view->head);
     if (r < 0)
@@ -250,13 +245,18 @@ static int receive_count(struct wire_channel *channel, uint16_t kind, const void
     int r = wire_count_read(payload, size, &entry);
     if (r < 0)
         return r;
-    if (ipc_move_tombed(channel, entry.id))
-        return 0; /* said before the port was known to have moved */
+    if (kind != WIRE_DEAD && ipc_move_tombed(channel, entry.id))
+        return 0; /* said before the port was known to have moved; a death is said by its owner */
     struct ipc_port *port = ipc_port_find(entry.id);
-    if (kind == WIRE_CLAIM && is_elsewhere(port) && ipc_engine_puzzled(channel))
+    if (kind == WIRE_CLAIM && ipc_riddle_is(entry.id) && ipc_engine_puzzled(channel))
         return -EAGAIN;
     bool own = port && port->place == IPC_OWN;
     bool mover = own && ipc_grants_is_mover(&port->grants, peer);
+    if (kind == WIRE_LIMIT && !port) { /* as with a death: it is known by another id, so far */
+        ipc_peer_meet();
+        peer = channel->peer;
+        port = ipc_port_find(entry.id);
+    }
     bool theirs = port && port->place == IPC_REMOTE && port->peer == peer;
     switch (kind) {
     case WIRE_CLAIM:
@@ -301,7 +301,7 @@ static void thaw(struct wire_channel *channel)
 int ipc_transit_receive(struct wire_channel *channel, uint16_t kind, const void *payload,
                         size_t size)
 {
-    if (channel->frozen && kind != WIRE_BYE && kind != WIRE_BYE_OK)
+    if (channel->frozen && kind != WIRE_BYE && kind != WIRE_BYE_OK && kind != WIRE_MOVED)
         thaw(channel);
     switch (kind) {
     case WIRE_MESSAGE:
@@ -322,10 +322,11 @@ int ipc_transit_receive(struct wire_channel *channel, uint16_t kind, const void 
         return ipc_move_hear(channel, payload, size);
     case WIRE_ACK:
         return ipc_move_acknowledged(channel, payload, size);
+    case WIRE_AFTER:
+        return ipc_peer_hear_after(channel, payload, size);
     case WIRE_BYE:
     case WIRE_BYE_OK:
-        ipc_peer_hear_bye(channel, kind);
-        return 0;
+        return ipc_peer_hear_bye(channel, kind, payload, size);
     default:
         return -EBADMSG;
     }

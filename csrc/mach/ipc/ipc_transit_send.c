@@ -75,7 +75,9 @@ static int publish(struct ipc_outgoing *out, struct ipc_kmsg *kmsg, struct ipc_p
     size_t entry = spilled ? sizeof(struct wire_spill) : size;
     uint64_t token = 0;
     void *at;
-    int r = wire_channel_reserve(out->channel, entry, &at);
+    int r = ipc_peer_turn(out->channel);
+    if (r == 0)
+        r = wire_channel_reserve(out->channel, entry, &at);
     if (r == 0)
         r = prepare(out, kmsg, destination->node.id, credit, size, at);
     if (r == 0 && out->fd_count)
@@ -91,7 +93,7 @@ static int publish(struct ipc_outgoing *out, struct ipc_kmsg *kmsg, struct ipc_p
         out->channel->slots.sent[credit]++;
     wire_channel_commit(out->channel, spilled ? WIRE_SPILL : WIRE_MESSAGE, entry);
     ipc_outgoing_lend(out, kmsg);
-    if (!wire_channel_cut(out->channel))
+    if (!ipc_peer_cut(out->channel))
         return 0;
     struct ipc_peer *peer = out->channel->peer;
     r = ipc_move_settle(out->channel, destination);
@@ -113,6 +115,8 @@ static void consume(struct ipc_outgoing *out, struct ipc_kmsg *kmsg, struct ipc_
 
 static int errno_for_caller(int r)
 {
+    if (r == -ECONNRESET) /* the owner ended with something unread */
+        return -EPIPE;
     return r == 0 || r == -EAGAIN || r == -EPIPE || r == -ERESTART ? r : -ENOBUFS;
 }
 
@@ -123,8 +127,10 @@ int ipc_transit_send(struct ipc_kmsg *kmsg, struct ipc_port *destination)
     if (!out.channel)
         return -EPIPE;
     out.lender = out.channel->lends;
-    if (wire_channel_cut(out.channel))
+    if (ipc_peer_cut(out.channel))
         return ipc_move_wait(out.channel);
+    if (destination->brought)
+        return errno_for_caller(ipc_move_fetch(destination));
     if (kmsg->receives)
         return errno_for_caller(ipc_move_send(kmsg, destination));
     int r = ipc_transit_take_credit(out.channel, destination, &credit);

@@ -188,14 +188,23 @@ struct ipc_peer *ipc_way_claim(struct ipc_way *way, struct util_id id)
     return next ? ipc_way_claim(next, id) : way->peer;
 }
 
-struct ipc_peer *ipc_way_bringer(const struct ipc_way *way, struct util_id id)
+static struct ipc_peer *bringer(const struct ipc_way *way, struct util_id id)
 {
     const struct ipc_way *next = onward(way, id);
     if (!next)
         return NULL;
     if (!util_id_equal(next->task, ipc_task.id))
-        return ipc_way_bringer(next, id);
+        return bringer(next, id);
     return ipc_peer_find(way->task, way->owner.pid);
+}
+
+struct ipc_peer *ipc_way_bringer(const struct ipc_way *way, struct util_id id)
+{
+    struct ipc_peer *peer = bringer(way, id);
+    if (peer || !onward(way, id))
+        return peer;
+    ipc_end_read_all(); /* it may have been heard no more than its knock */
+    return bringer(way, id);
 }
 
 struct ipc_port *ipc_way_take(struct ipc_way *way, struct util_id id, uint8_t type, uint32_t limit)
@@ -207,9 +216,13 @@ struct ipc_port *ipc_way_take(struct ipc_way *way, struct util_id id, uint8_t ty
         return port->kind == kind ? ipc_port_carry(port) : NULL;
     }
     struct ipc_peer *peer = ipc_way_claim(way, id);
-    if (!peer)
+    bool brought = !peer;
+    if (brought)
         peer = ipc_way_bringer(way, id);
-    return peer ? ipc_way_counted(id, kind, peer, limit) : NULL;
+    port = peer ? ipc_way_counted(id, kind, peer, limit) : NULL;
+    if (port && brought && port->peer == peer)
+        port->brought = true;
+    return port;
 }
 
 void ipc_way_leave(struct ipc_way *way, struct util_id id)

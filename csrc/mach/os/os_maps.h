@@ -26,8 +26,8 @@ int os_maps_next(uintptr_t address, struct os_mapping *ret_mapping);
  * when the kernel does not tell (a process that may not read its own pagemap). */
 bool os_maps_clean(uintptr_t address, size_t size);
 
-/* Whether the range is readable memory of no file, which nobody can cut short: it can be read by plain
- * loads, in a third of the time that os_maps_copy takes. False also when the kernel cannot be asked
+/* Whether the range is readable memory of no file, which nobody can cut short, or all there and so
+ * short that this is not to be feared: it can be read by plain loads, in a third of the time that os_maps_copy takes. False also when the kernel cannot be asked
  * cheaply. */
 bool os_maps_plain(uintptr_t address, size_t size);
 

@@ -172,11 +172,8 @@ int vm_copy_borrow(struct vm_ledger *ledger, bool back, uint32_t index, int take
         return -EBADMSG;
     if (take_fd < 0)
         vm_loan_free_spare(ret_copy->loan);
-    *ret_copy = (struct vm_copy){.kind = VM_COPY_LOAN,
-                                 .size = size,
-                                 .page_offset = page_offset,
-                                 .fd = -1,
-                                 .loan = loan};
+    *ret_copy = (struct vm_copy){
+        .kind = VM_COPY_LOAN, .size = size, .page_offset = page_offset, .fd = -1, .loan = loan};
     return 0;
 }
 

@@ -217,8 +217,11 @@ static int share_region(uintptr_t address, uint32_t size, bool move,
     int fd = move ? vm_map_steal(region) : fcntl(region->fd, F_DUPFD_CLOEXEC, 3);
     if (fd < 0)
         return -errno;
-    *ret_copy = (struct vm_copy){
-        .kind = VM_COPY_OBJECT, .how = VM_COPY_SHARED, .size = size, .fd = fd, .task = receiver->task};
+    *ret_copy = (struct vm_copy){.kind = VM_COPY_OBJECT,
+                                 .how = VM_COPY_SHARED,
+                                 .size = size,
+                                 .fd = fd,
+                                 .task = receiver->task};
     return 0;
 }
 
@@ -367,10 +370,9 @@ mach_msg_return_t vm_copyin_for(vm_address_t address, vm_size_t size, int copy_o
     bool large = size > VM_COPY_BYTES_MAX || is_lent(address, deallocate);
     if (large && !lazy) /* it is copied */
         vm_copy_ungive(address);
-    int r = large
-                ? copyin_large(address, (uint32_t)size, page_offset, lazy, receiver,
-                               &deallocate, ret_copy)
-                : copyin_small(address, (uint32_t)size, page_offset, receiver->lender, ret_copy);
+    int r = large ? copyin_large(address, (uint32_t)size, page_offset, lazy, receiver, &deallocate,
+                                 ret_copy)
+                  : copyin_small(address, (uint32_t)size, page_offset, receiver->lender, ret_copy);
     if (r == 0 && deallocate)
         (void)vm_deallocate(mach_task_self_, address, size);
     return code_of(r);

@@ -224,13 +224,18 @@ static int adopt_region(struct vm_ledger *ledger, struct vm_region *region,
     return 0;
 }
 
+/* Whether nothing is remembered of it: maximum protection, inheritance. */
+static bool is_unmarked(const struct vm_region *region)
+{
+    const struct vm_range *range = vm_range_next(region->address);
+    return !range || range->start >= region->address + region->size;
+}
+
 /* As the layer made it: one readable and writable mapping, of which nothing is remembered. */
 static bool is_plain(const struct vm_region *region)
 {
     int protection;
-    uintptr_t end = region->address + region->size;
-    const struct vm_range *range = vm_range_next(region->address);
-    if (!vm_region_intact(region, &protection) || (range && range->start < end))
+    if (!is_unmarked(region) || !vm_region_intact(region, &protection))
         return false;
     return protection == (PROT_READ | PROT_WRITE) ||
            mprotect((void *)region->address, region->size, PROT_READ | PROT_WRITE) == 0;
@@ -243,8 +248,7 @@ int vm_loan_take(struct vm_ledger *ledger, struct vm_region *region, enum vm_loa
     if (!vm_pool_collect(ledger) || !is_plain(region) || (loan && !vm_loan_is_of(loan, ledger)))
         return -EAGAIN;
     bool fresh = !loan;
-    if (loan && loan->ledger == ledger &&
-        vm_pool.lent_bytes + region->size > vm_pool.lent_max)
+    if (loan && loan->ledger == ledger && vm_pool.lent_bytes + region->size > vm_pool.lent_max)
         return -EAGAIN;
     int r = fresh ? adopt_region(ledger, region, &loan) : 0;
     uintptr_t home = region->address;
@@ -448,7 +452,10 @@ bool vm_loan_park(uintptr_t start, size_t size, enum vm_loan_leave leave)
 {
     struct vm_region *region = vm_map_find(start);
     struct vm_loan *loan = region ? region->loan : NULL;
-    if (!loan || vm_page_round(region->used) != size || !is_plain(region))
+    if (!loan || vm_page_round(region->used) != size)
+        return false;
+    bool vouched = leave == VM_LOAN_IN_PLACE && !region->protected && is_unmarked(region);
+    if (!vouched && !is_plain(region))
         return false;
     if (leave != VM_LOAN_IN_PLACE && move_away(loan, leave == VM_LOAN_ZEROS) < 0)
         return false;

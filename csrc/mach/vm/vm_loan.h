@@ -45,7 +45,7 @@ struct vm_ledger;
 struct vm_loan;
 
 /* How a region ends: as a hole; with zero pages in its place; or where it is, since the caller
- * vouches that no pointer into it is left. */
+ * vouches that no pointer into it is left, and that it mapped and protected nothing there. */
 enum vm_loan_leave { VM_LOAN_HOLE, VM_LOAN_ZEROS, VM_LOAN_IN_PLACE };
 
 /* ---- ledgers ------------------------------------------------------------------------------- */

@@ -12,9 +12,9 @@
 
 #define IDLE_MAX ((uint64_t)64 << 20)
 #define LENT_LEAST ((uint64_t)256 << 20)
-#define LENT_PART 8 /* of the machine's memory */
+#define LENT_PART 8                          /* of the machine's memory */
 #define IDLE_LONG ((int64_t)30 * 1000000000) /* ns: what was not used for so long is dropped */
-#define STEPS 8               /* sizes of objects between two powers of two, but ... */
+#define STEPS 8              /* sizes of objects between two powers of two, but ... */
 #define STEP_MAX (64u << 10) /* ... no more than this is added */
 
 struct vm_pool vm_pool = {.all = {&vm_pool.all, &vm_pool.all},

@@ -24,9 +24,9 @@ struct vm_loan {
     struct vm_ledger *ledger; /* NULL: the channel has ended; what comes back is dropped */
     enum vm_loan_state state;
     uint32_t index;
-    bool known;        /* lender: the peer has the descriptor; borrower: always */
-    bool warm;         /* its pages are in this task's page table */
-    bool built;        /* a region, the last time: memory to build the next one in, not to copy to */
+    bool known; /* lender: the peer has the descriptor; borrower: always */
+    bool warm;  /* its pages are in this task's page table */
+    bool built; /* a region, the last time: memory to build the next one in, not to copy to */
     uintptr_t address; /* 0: not mapped */
     size_t capacity;
     size_t used;    /* CARRIED with a home: bytes of the region that count */
@@ -40,13 +40,13 @@ struct vm_ledger {
     atomic_uint refs;
     atomic_bool broken;
     bool lends;
-    atomic_uint asked;         /* small messages that asked for a loan */
-    unsigned lent;             /* loans with the peer */
-    struct vm_ledger *twin;    /* the channel's other one, valid while this one is open */
-    struct lane_loans *words;  /* NULL: closed */
-    struct vm_loan **loans;    /* LANE_LOANS of them; NULL: none yet */
-    struct util_link idle;     /* struct vm_loan */
-    struct util_link in_pool;  /* once it has a table */
+    atomic_uint asked;        /* small messages that asked for a loan */
+    unsigned lent;            /* loans with the peer */
+    struct vm_ledger *twin;   /* the channel's other one, valid while this one is open */
+    struct lane_loans *words; /* NULL: closed */
+    struct vm_loan **loans;   /* LANE_LOANS of them; NULL: none yet */
+    struct util_link idle;    /* struct vm_loan */
+    struct util_link in_pool; /* once it has a table */
 };
 
 struct vm_pool {

@@ -163,6 +163,12 @@ void vm_map_retell(struct vm_task from, struct vm_task to)
         vm_region_retell(&regions.list[i], from, to);
 }
 
+void vm_map_note_protection(uintptr_t start, uintptr_t end)
+{
+    for (size_t at = lower_bound(start); at < regions.used && regions.list[at].address < end; at++)
+        regions.list[at].protected = true;
+}
+
 void vm_map_freeze_all(void)
 {
     for (size_t i = 0; i < regions.used;) {

@@ -41,6 +41,8 @@ int vm_map_steal(struct vm_region *region);
 void vm_map_forget(uintptr_t address, size_t size);
 /* What one task has seen, another has: it is that other. */
 void vm_map_retell(struct vm_task from, struct vm_task to);
+/* Protections in the range are no longer what they were at first. */
+void vm_map_note_protection(uintptr_t start, uintptr_t end);
 /* No region is shared memory any more, for fork. */
 void vm_map_freeze_all(void);
 

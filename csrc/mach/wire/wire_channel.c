@@ -55,7 +55,6 @@ struct wire_channel *wire_channel_new(int take_fd, struct lane *take_lane)
     util_list_init(&channel->hot);
     util_list_init(&channel->fds);
     util_list_init(&channel->waiters);
-    util_list_init(&channel->tombs);
     return channel;
 }
 
@@ -131,8 +130,13 @@ void wire_channel_commit(struct wire_channel *channel, enum wire_kind kind, size
     channel->lane.out.stamp = (uint64_t)(kind == WIRE_MESSAGE ? ipc_engine_time()
                                                               : ipc_engine_clock());
     channel->published++;
-    channel->said_bye = kind == WIRE_BYE;
-    channel->frozen = kind == WIRE_BYE_OK || (channel->frozen && kind == WIRE_MOVED);
+    if (kind == WIRE_BYE_OK) {
+        channel->frozen = true;
+    } else if (kind != WIRE_MOVED && (kind != WIRE_ACK || !channel->frozen)) {
+        /* these are said also on channels that are not used any more */
+        channel->frozen = false;
+        channel->bye = kind == WIRE_BYE ? channel->byes : 0;
+    }
     if (lane_commit(&channel->lane.out, (uint16_t)kind, payload))
         wire_channel_ring(channel);
 }

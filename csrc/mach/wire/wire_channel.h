@@ -23,6 +23,8 @@
 #include <stdint.h>
 
 struct ipc_peer;
+struct ipc_port;
+struct ipc_stand;
 struct vm_ledger;
 
 struct wire_slots {     /* the sender's side of queue limits: one slot for each port it sends to */
@@ -45,9 +47,11 @@ struct wire_channel {
     struct util_link in_task, in_peer, hot;
     uint64_t seen; /* the engine's last sweep that read it */
     struct ipc_peer *peer;
+    uint64_t number; /* by which both sides know it */
     bool ended, broken, closed, starved, armed;
-    bool said_bye;            /* our last entry was BYE */
-    bool frozen;              /* our last entry was BYE_OK: nothing more unless the peer goes on */
+    bool frozen; /* our last entry was BYE_OK: nothing more unless the peer goes on */
+    uint64_t bye,
+        byes; /* number of the BYE that holds, for nothing came after it, or 0; of the last */
     struct util_id alias;     /* of a look-up that was not answered in time */
     int64_t heard;            /* when an entry of the peer's was last read */
     bool rung;                /* a bell has been read: nothing but bells and descriptors follow */
@@ -64,8 +68,15 @@ struct wire_channel {
     uint32_t cut;       /* ours: the word that the peer looks at */
     uint32_t cut_known; /* the peer's, as of the last MOVED that was read */
     uint64_t unsettled; /* number of an entry that may have come after a cut; 0: none */
-    uint64_t puzzled;   /* an entry names an unknown id: the pass from which on it is unknown; 0 */
-    struct util_link tombs;
+    const struct ipc_port *unsettled_for; /* its destination, borrowed */
+    uint64_t missed_by;                   /* the move that decided whether it did; 0: none has */
+    bool missed;                          /* it did */
+    int64_t puzzled_at;                   /* when that began */
+    uint64_t puzzled; /* an entry names an unknown id: the pass from which on it is unknown; 0 */
+    struct ipc_stand
+        *stands; /* what its end stood for and is not here, yet (ipc_door.h), or NULL */
+    uint32_t stand_count;
+    struct util_id stand_alias; /* the peer's own name for it; none */
 };
 
 /* A channel over a connected socket and a lane, both taken; refs 1 for being open. NULL: no

@@ -162,6 +162,22 @@ int wire_count_read(const void *buffer, size_t size, struct wire_count *ret_coun
     return util_id_is_none(ret_count->id) || ret_count->count > INT32_MAX ? -EBADMSG : 0;
 }
 
+int wire_after_read(const void *buffer, size_t size, struct wire_after *ret_after)
+{
+    if (size < sizeof *ret_after)
+        return -EBADMSG;
+    memcpy(ret_after, buffer, sizeof *ret_after);
+    return 0;
+}
+
+int wire_number_read(const void *buffer, size_t size, struct wire_number *ret_number)
+{
+    if (size < sizeof *ret_number)
+        return -EBADMSG;
+    memcpy(ret_number, buffer, sizeof *ret_number);
+    return ret_number->number == 0 ? -EBADMSG : 0;
+}
+
 int wire_spill_read(const void *buffer, size_t size, struct wire_spill *ret_spill)
 {
     if (size < sizeof *ret_spill)

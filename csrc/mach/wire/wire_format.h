@@ -65,10 +65,11 @@ enum wire_kind {
     WIRE_DOOR,                         /* struct wire_door: a service of your port's */
     WIRE_MOVE,                         /* struct wire_spill: a message with receive rights */
     WIRE_MOVED,  /* struct wire_moved: these ports of mine are another's now */
-    WIRE_ACK,    /* struct wire_count: I have read MOVED number `count` */
+    WIRE_ACK,    /* struct wire_number: I have read MOVED of that serial number */
     WIRE_TOMBED, /* struct wire_count: of my right to that port only tombs are left */
-    WIRE_BYE,    /* nothing: I hold nothing of yours, may we end? */
-    WIRE_BYE_OK, /* nothing: neither do I, and I shall publish no more */
+    WIRE_BYE,    /* struct wire_number: I hold nothing of yours, may we end? */
+    WIRE_BYE_OK, /* struct wire_number, of that BYE: neither do I, and I shall publish no more */
+    WIRE_AFTER,  /* struct wire_after: what follows here comes after that */
     WIRE_KIND_END,
 };
 
@@ -92,7 +93,7 @@ enum wire_descriptor_how {
     WIRE_DESCRIPTOR_EMPTY,
     WIRE_DESCRIPTOR_BYTES,
     WIRE_DESCRIPTOR_OBJECT,
-    WIRE_DESCRIPTOR_DELTA,     /* two objects: one whole, and pages that go over it (struct wire_delta) */
+    WIRE_DESCRIPTOR_DELTA, /* two objects: one whole, and pages that go over it (struct wire_delta) */
     WIRE_DESCRIPTOR_LOAN,      /* `loan` is the number of what the receiver has returned */
     WIRE_DESCRIPTOR_LOAN_NEW,  /* the next descriptor, `loan` from now on */
     WIRE_DESCRIPTOR_LOAN_BACK, /* `loan` is the number of what the receiver has lent */
@@ -121,6 +122,15 @@ struct wire_spill {
 struct wire_count {
     struct util_id id;
     uint64_t count;
+};
+
+struct wire_number {
+    uint64_t number;
+};
+
+struct wire_after {
+    uint64_t channel; /* its number, as HELLO said */
+    uint64_t entry;   /* the last that was published there, by the same side */
 };
 
 /* The listener of a service goes to the task that has its port; one descriptor. The users that may
@@ -170,9 +180,10 @@ struct wire_moved {
     struct util_id task; /* the new owner */
     uint64_t token;      /* of an end connected to it that stands for the rights; 0: none;
                           * WIRE_ELSEWHERE: it comes with the same word on another channel */
-    uint64_t read;       /* entries of yours that were read before the ports went */
-    uint32_t cut;        /* this one's number, always even */
-    uint32_t count;      /* struct util_id that follow: the ports' and send-once rights' ids */
+    uint64_t serial; /* the move's number, acknowledged where the way is told; 0: none was made */
+    uint64_t read;   /* entries of yours that were read before the ports went */
+    uint32_t cut;    /* this one's number, always even */
+    uint32_t count;  /* struct util_id that follow: the ports' and send-once rights' ids */
 };
 
 /* An object of pages that differ from another object's: this, the extents, zeros up to a page, then
@@ -219,6 +230,8 @@ int wire_extents_check(const struct wire_extent *extents, uint32_t count, uint32
                        uint32_t *pages_before, uint32_t *pages_left);
 
 int wire_count_read(const void *buffer, size_t size, struct wire_count *ret_count);
+int wire_after_read(const void *buffer, size_t size, struct wire_after *ret_after);
+int wire_number_read(const void *buffer, size_t size, struct wire_number *ret_number);
 int wire_spill_read(const void *buffer, size_t size, struct wire_spill *ret_spill);
 /* `*ret_uids` leads into the buffer; the name is NUL-terminated. */
 int wire_door_read(const void *buffer, size_t size, struct wire_door *ret_door,
@@ -234,7 +247,8 @@ enum wire_datagram_kind {
     WIRE_ANSWER,   /* to LOOKUP: port `id` of task `task`, queue limit `limit`; `count` is 1 while
                       the service is declared and nobody has checked in */
     WIRE_REFUSED,  /* to LOOKUP: `count` is a bootstrap code */
-    WIRE_HELLO,    /* this end becomes a channel of `task`; brings the lane; credentials */
+    WIRE_HELLO,    /* this end becomes a channel of `task`, known by the number `token`; brings the
+                      lane; credentials */
     WIRE_WELCOME,  /* to HELLO: I am `task`; credentials */
     WIRE_HOLD,     /* into an end: its rights may be moving, STAY or GONE will follow */
     WIRE_STAY,     /* they did not, or the end is a channel by now */

@@ -7,6 +7,7 @@
 #ifdef __linux__
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 #include <unistd.h>
 
 static __thread bool armed;
+static __thread bool stops;
 static __thread unsigned left;
 static __thread const char *failed;
 static bool (*before_seals)(int fd);
@@ -33,7 +35,14 @@ void inject_arm(unsigned nth)
 {
     left = nth;
     failed = NULL;
+    stops = false;
     armed = true;
+}
+
+void inject_arm_stop(unsigned nth)
+{
+    inject_arm(nth);
+    stops = true;
 }
 
 const char *inject_disarm(void)
@@ -49,8 +58,10 @@ static bool turn(const char *name, int error)
         return false;
     armed = false;
     failed = name;
-    errno = error;
-    return true;
+    if (stops)
+        raise(SIGSTOP);
+    errno = stops ? errno : error;
+    return !stops;
 }
 
 /* The allocator that would have been called, under its second name: libc's, or the sanitizer's. */
@@ -203,11 +214,12 @@ int accept4(int fd, struct sockaddr *address, socklen_t *size, int flags)
     return turn("accept4", EMFILE) ? -1 : (int)syscall(SYS_accept4, fd, address, size, flags);
 }
 
-/* Only what carries descriptors can be refused: too many of them in flight. */
+/* Only what carries descriptors can be refused: too many of them in flight. All others may stop. */
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
     const struct cmsghdr *control = CMSG_FIRSTHDR(message);
-    if (control != NULL && control->cmsg_type == SCM_RIGHTS && turn("sendmsg", ETOOMANYREFS))
+    bool refusable = control != NULL && control->cmsg_type == SCM_RIGHTS;
+    if ((refusable || stops) && turn("sendmsg", ETOOMANYREFS))
         return -1;
     return (ssize_t)syscall(SYS_sendmsg, fd, message, flags);
 }
@@ -242,6 +254,11 @@ void inject_before_seals(bool (*hook)(int fd))
 }
 
 void inject_arm(unsigned nth)
+{
+    (void)nth;
+}
+
+void inject_arm_stop(unsigned nth)
 {
     (void)nth;
 }

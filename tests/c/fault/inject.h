@@ -1,4 +1,5 @@
-/* Failing calls: the n-th allocation or system call that a thread makes from now on fails.
+/* Failing calls: the n-th allocation or system call that a thread makes from now on fails, or is where
+ * the process stops.
  *
  * The functions are defined in this program under the names of libc, so the library's calls arrive
  * here first; they pass on to the kernel, or to libc's allocator, unless it is their turn to fail.
@@ -11,6 +12,8 @@
 
 /* The call number `nth`, counted from 0, will fail. */
 void inject_arm(unsigned nth);
+/* It will not fail: the process stops itself (SIGSTOP) just before it, and goes on when it is told to. */
+void inject_arm_stop(unsigned nth);
 /* No more failures. The name of the call that failed, or NULL if it never came to that. */
 const char *inject_disarm(void);
 

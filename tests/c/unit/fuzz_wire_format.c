@@ -69,12 +69,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     void *copy = aligned_alloc(8, (size + 8) & ~(size_t)7); /* exact, so that over-reads show */
     struct wire_message_view view;
     struct wire_count count;
+    struct wire_number number;
     struct wire_spill spill;
     struct wire_door door;
     const uint32_t *uids;
     memcpy(copy, data, size);
     if (wire_message_read(copy, size, &view) == 0)
         walk(&view);
+    if (wire_number_read(copy, size, &number) == 0)
+        CHECK(number.number > 0);
     if (wire_count_read(copy, size, &count) == 0)
         CHECK(count.count <= INT32_MAX);
     if (wire_spill_read(copy, size, &spill) == 0)

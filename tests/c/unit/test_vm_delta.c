@@ -43,8 +43,7 @@ static struct vm_copy send_to(struct vm_task task, const void *from, size_t size
 {
     struct vm_copy copy;
     CHECK(vm_copyin_for((vm_address_t)from, size, MACH_MSG_VIRTUAL_COPY, move,
-                        &(struct vm_receiver){.task = task}, &copy) ==
-          MACH_MSG_SUCCESS);
+                        &(struct vm_receiver){.task = task}, &copy) == MACH_MSG_SUCCESS);
     return copy;
 }
 
@@ -266,13 +265,11 @@ static void protections(void)
     CHECK(mprotect(at + PAGE, PAGE, PROT_READ) == 0); /* no single mapping */
     check_and_free(pass_to(friend, at, SIZE, false, VM_COPY_OBJECT), at, SIZE);
     CHECK(mprotect(at, PAGE, PROT_NONE) == 0);
-    CHECK(vm_copyin_for((vm_address_t)at, SIZE, 1, true,
-                        &(struct vm_receiver){.task = friend}, &copy) ==
-          MACH_SEND_INVALID_MEMORY);
+    CHECK(vm_copyin_for((vm_address_t)at, SIZE, 1, true, &(struct vm_receiver){.task = friend},
+                        &copy) == MACH_SEND_INVALID_MEMORY);
     CHECK(mprotect(at, SIZE, PROT_NONE) == 0);
-    CHECK(vm_copyin_for((vm_address_t)at, SIZE, 1, true,
-                        &(struct vm_receiver){.task = friend}, &copy) ==
-          MACH_SEND_INVALID_MEMORY);
+    CHECK(vm_copyin_for((vm_address_t)at, SIZE, 1, true, &(struct vm_receiver){.task = friend},
+                        &copy) == MACH_SEND_INVALID_MEMORY);
     CHECK(is_mapped(at) || mprotect(at, SIZE, PROT_READ) == 0); /* S30 */
     region_free(at, SIZE);
 

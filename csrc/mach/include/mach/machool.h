@@ -37,8 +37,8 @@ kern_return_t machool_bootstrap_register(const char *service_name, mach_port_t p
  * machool_allocate: `size` bytes, rounded up to whole pages, anywhere. With MACHOOL_UNCLEARED the
  * pages may have any contents: for who overwrites all of them. Codes are those of vm_allocate.
  *
- * machool_deallocate: for who vouches that no pointer into the range is left anywhere; it may then
- * stay mapped for the next message. Codes are those of vm_deallocate.
+ * machool_deallocate: for who vouches that no pointer into the range is left anywhere, and that nothing
+ * was mapped or protected there but by calls of Mach; it may then stay mapped for the next message. Codes are those of vm_deallocate.
  *
  * machool_give: once the next send of exactly this region has succeeded, its contents are of no interest
  * any more, though that send does not deallocate it; the range stays, with zeros in it. If the send
@@ -61,6 +61,20 @@ void machool_set_limits(uint64_t idle_bytes, uint64_t lent_bytes);
 /* Gives idle memory back to the system. */
 void machool_trim(void);
 
+/*
+ * By which way the out-of-line memory came that this thread has received last: of the index-th memory
+ * descriptor of that message, counted from 0. A report, for tuning; up to 32 of a message are known.
+ */
+#define MACHOOL_TRANSPORT_UNKNOWN 0
+#define MACHOOL_TRANSPORT_INLINE 1 /* its bytes were in the message itself */
+#define MACHOOL_TRANSPORT_COPIED 2 /* copied into an object of its own */
+#define MACHOOL_TRANSPORT_SHARED                                                                   \
+    3 /* the sender's region, without a copy: shared until written to */
+#define MACHOOL_TRANSPORT_CHANGES 4 /* the same, and copies of the pages that have changed since */
+#define MACHOOL_TRANSPORT_LENT 5    /* copied into memory that goes back to the sender when freed */
+#define MACHOOL_TRANSPORT_MOVED 6   /* the sender's own pages, which go back likewise */
+int machool_transport(unsigned index);
+
 /* What this process has moved so far, and what it holds now. */
 struct machool_stats {
     uint64_t messages_sent;
@@ -70,8 +84,8 @@ struct machool_stats {
     uint64_t bytes_shared; /* sent out of line without a copy */
     uint64_t regions;      /* allocated or received, and still mapped */
     uint64_t region_bytes;
-    uint64_t channels; /* other tasks it is connected to */
-    uint64_t ports;    /* names in its space */
+    uint64_t channels;       /* other tasks it is connected to */
+    uint64_t ports;          /* names in its space */
     uint64_t idle_bytes;     /* came back, and wait to be used again */
     uint64_t lent_bytes;     /* with other tasks, or on the way there */
     uint64_t borrowed_bytes; /* of other tasks, received and not given back */
