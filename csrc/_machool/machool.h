@@ -5,8 +5,8 @@
  *
  * Rules of all files here:
  * - No mutable statics: whatever lives longer than a call is in the module state or an object.
- * - The GIL is never held across a call that can block, and no lock of ours across a call into
- *   Python. State is looked at again after both.
+ * - The GIL is never held across a call that can block (a send of a small message that does not
+ *   wait cannot), and no lock of ours across a call into Python. State is looked at again after both.
  * - A Mach name or range has one owner at every moment; a comment says so where it changes hands. */
 #ifndef MACHOOL_BINDING_H
 #define MACHOOL_BINDING_H
@@ -144,15 +144,15 @@ bool outgoing_address(struct outgoing *out, PyObject *owner, _Atomic mach_port_n
 /* Where answers go: a Port (a receive right makes a send-once right), a Move, or None. False with
  * an exception. */
 bool outgoing_reply_to(struct state *state, struct outgoing *out, PyObject *port);
-/* Sends it, with the GIL released, until the deadline of `milliseconds` (-1: for ever). True: sent.
- * False with an exception; then what a failed send hands back is its owner's again, or has been
- * released. */
+/* Sends it, with the GIL released unless it is small and there is room for it, until the deadline of
+ * `milliseconds` (-1: for ever). True: sent. False with an exception; then what a failed send hands
+ * back is its owner's again, or has been released. */
 bool outgoing_send(struct state *state, struct outgoing *out, int64_t milliseconds);
 void outgoing_free(struct outgoing *take_out);
 
 struct incoming;
-/* The same, and by the same call the first attempt to receive the answer on `reply`: what that came
- * to in *ret_result, for incoming_go_on. */
+/* The same; where the GIL was released for it, then by the same call the first attempt to receive the
+ * answer on `reply`: what that came to in *ret_result, for incoming_go_on. */
 bool outgoing_request(struct state *state, struct outgoing *out, int64_t deadline,
                       mach_port_name_t reply, struct incoming *in, mach_msg_return_t *ret_result);
 

@@ -30,7 +30,7 @@ static mach_msg_return_t send_once(mach_msg_header_t *msg, mach_msg_option_t opt
     mach_msg_return_t mr = ipc_kmsg_copyin(msg, size, &kmsg);
     if (mr != MACH_MSG_SUCCESS)
         return mr;
-    mr = ipc_mqueue_send(kmsg, deadline_of(option, MACH_SEND_TIMEOUT, timeout));
+    mr = ipc_mqueue_send(kmsg, option & MACH_SEND_TIMEOUT ? (int64_t)timeout : -1);
     if (mr == MACH_SEND_TIMED_OUT && option & MACH_SEND_NOTIFY)
         ipc_request_turned_away(kmsg->destination.port);
     if (mr == MACH_MSG_SUCCESS && stays)

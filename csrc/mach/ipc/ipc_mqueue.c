@@ -226,14 +226,18 @@ static struct util_link *room_list(struct ipc_port *port)
     return &ipc_peer_channel(port->peer)->waiters;
 }
 
-mach_msg_return_t ipc_mqueue_send(struct ipc_kmsg *kmsg, int64_t deadline)
+mach_msg_return_t ipc_mqueue_send(struct ipc_kmsg *kmsg, int64_t milliseconds)
 {
+    /* the clock is asked by who has to wait, and few have to */
+    int64_t deadline = OS_CLOCK_NEVER;
     if (!kmsg->destination.port) { /* a send-once right that had died unnoticed (S117) */
         ipc_kmsg_clean(kmsg);
         return MACH_MSG_SUCCESS;
     }
     struct ipc_port *port = ipc_port_ref(kmsg->destination.port);
     mach_msg_return_t mr = send_now(kmsg, port);
+    if (mr == MACH_SEND_TIMED_OUT && milliseconds >= 0)
+        deadline = os_clock_after((mach_msg_timeout_t)milliseconds);
     while (mr == MACH_SEND_TIMED_OUT) {
         if (port->place == IPC_REMOTE) {
             lane_want_room(&ipc_peer_channel(port->peer)->lane.out);

@@ -46,10 +46,10 @@ void ipc_mqueue_catch_up(mach_port_name_t name);
  * before anything is consumed (S148). */
 void ipc_mqueue_check(mach_port_name_t name);
 
-/* Sends a copied-in message to its destination, waiting for room until the deadline.
+/* Sends a copied-in message to its destination, waiting for room for so long (-1: for ever).
  * MACH_MSG_SUCCESS consumes it (also when the destination turned out dead: S37, S148); with
  * MACH_SEND_TIMED_OUT, _INTERRUPTED and _NO_BUFFER it stays the caller's for the pseudo-receive. */
-mach_msg_return_t ipc_mqueue_send(struct ipc_kmsg *kmsg, int64_t deadline);
+mach_msg_return_t ipc_mqueue_send(struct ipc_kmsg *kmsg, int64_t milliseconds);
 
 /* Waits until the port or set has a message. MACH_MSG_SUCCESS, MACH_RCV_TIMED_OUT, _INTERRUPTED,
  * _PORT_CHANGED when the right went away meanwhile, or MACH_RCV_BODY_ERROR | MACH_MSG_IPC_KERNEL

@@ -12,4 +12,10 @@ static inline void os_cache_own(const void *at)
 #endif
 }
 
+/* It is going to read there: a hint, too. */
+static inline void os_cache_want(const void *at)
+{
+    __builtin_prefetch(at, 0, 3);
+}
+
 #endif

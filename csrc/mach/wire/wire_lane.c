@@ -24,6 +24,7 @@
 #define POPULATE_STEP 65536u
 #define POPULATE_FIRST 16384u /* most channels never need more */
 #define PAYLOAD_AT (sizeof(struct lane_entry) + sizeof(uint64_t)) /* after the stamp */
+#define ENTRY_LINES 4u                                            /* of a small message */
 #define SWITCH_ROOM sizeof(struct lane_entry) /* always kept free for a SWITCH */
 
 struct lane_position {
@@ -252,7 +253,7 @@ int lane_reserve(struct lane_out *out, size_t payload, void **ret_payload)
 static void fetch_next(const struct lane_out *out)
 {
     const char *at = (const char *)entry_at(out, out->tail);
-    for (unsigned i = 0; i < 4; i++)
+    for (unsigned i = 0; i < ENTRY_LINES; i++)
         os_cache_own(at + i * 64u);
 }
 
@@ -283,8 +284,15 @@ uint32_t lane_cut(const struct lane_out *out)
 
 bool lane_ready(const struct lane_in *in)
 {
-    return atomic_load_explicit(&in->shared->at[in->segment].tail, memory_order_acquire) !=
-           in->head[in->segment];
+    uint64_t head = in->head[in->segment];
+    if (atomic_load_explicit(&in->shared->at[in->segment].tail, memory_order_acquire) == head)
+        return false;
+    /* It is read soon: its lines are on their way meanwhile, all at once. */
+    const char *at = in->segments + segment_offset(in->segment) +
+                     (head & (LANE_SEGMENT_SIZE(in->segment) - 1));
+    for (unsigned i = 0; i < ENTRY_LINES; i++)
+        os_cache_want(at + i * 64u);
+    return true;
 }
 
 static void advance(struct lane_in *in, uint64_t by)
