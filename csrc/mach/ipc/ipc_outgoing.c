@@ -277,8 +277,8 @@ static int reseal(const struct ipc_outgoing *out, struct ipc_kmsg *kmsg)
     return r;
 }
 
-int ipc_outgoing_encode(struct ipc_outgoing *out, struct ipc_kmsg *kmsg,
-                        struct util_id destination, uint32_t credit, uint8_t *at)
+int ipc_outgoing_encode(struct ipc_outgoing *out, struct ipc_kmsg *kmsg, struct util_id destination,
+                        uint32_t credit, uint8_t *at)
 {
     unsigned fds = out->fd_count;
     struct wire_message head = {.destination = destination,
