@@ -95,7 +95,8 @@ class Ends:
         else:
             if self.elsewhere(stand.id) and self.rule("stand") and self.puzzling(channel):
                 return "again"
-            if (yield from self.late(peer, port, stand.id)) == "again":
+            channel.late = (yield from self.late(peer, port, stand.id)) == "again"
+            if channel.late:
                 return "again"
         if not channel.closed:
             channel.stands.pop(0)
@@ -112,6 +113,7 @@ class Ends:
                 port.add(channel.peer, 1)
                 channel.stands.remove(stand)
                 channel.puzzled = 0
+                channel.late = False
                 self.forget_stand(stand)
         for standing in self.standing:
             for stand in standing.stands:

@@ -66,6 +66,7 @@ class Engine(Rights):
                 if result is AGAIN or channel.closed:
                     break
                 channel.puzzled = 0
+                channel.late = False
                 count += 1
                 continue
             kind, data = channel.into.entries[0]
@@ -74,9 +75,10 @@ class Engine(Rights):
             self.depth -= 1
             if result is AGAIN or channel.closed:
                 break
-            channel.into.entries.popleft()
+            self.kernel.take(channel.into)
             channel.read += 1
             channel.puzzled = 0
+            channel.late = False
             count += 1
         return count > 0
 
@@ -123,17 +125,20 @@ class Engine(Rights):
                 return
 
     def another_first(self, channel: Channel) -> bool:
-        """Another riddle stands before a port that comes here, and this one does not."""
-        others = [c for c in self.channels if c.puzzled and c is not channel]
-        first = any(c.brings_port for c in others) and not channel.brings_port
-        return first and self.rule("port")
+        """Another riddle was said before this one: what explains this one may stand behind it."""
+        others = [c for c in self.channels if c.puzzled and not c.late and c is not channel]
+        first = any(other.said_at < channel.said_at for other in others)
+        return first and self.rule("oldest")
 
     def puzzling(self, channel: Channel) -> bool:
         """Whether the entry, about an id not known here, is to wait for what others say."""
         if not self.rule("puzzle"):
             return False
+        if channel.late and self.rule("behind"):
+            return False
         if not channel.puzzled:
             channel.puzzled = self.passes + 1
+            channel.puzzled_at = self.kernel.clock
         tired = self.passes > channel.puzzled + PUZZLE_PASSES
         if tired or (self.idle_pass >= channel.puzzled and not self.another_first(channel)):
             for other in self.channels:  # what this brings to light may explain them

@@ -33,10 +33,11 @@ class End:
 class Ring:
     """Entries in one direction; `cut` is the reader's word, `returned` its credits."""
 
-    __slots__ = ("cut", "entries", "returned")
+    __slots__ = ("cut", "entries", "returned", "stamps")
 
     def __init__(self) -> None:
         self.entries: deque = deque()
+        self.stamps: deque[int] = deque()  # when each was published
         self.cut = 0
         self.returned: dict[int, int] = {}
 
@@ -45,6 +46,16 @@ class Kernel:
     def __init__(self) -> None:
         self.ends: list[End] = []
         self.doors: dict[str, deque[End]] = {}
+        self.clock = 0
+
+    def put(self, ring: Ring, kind: str, data: object) -> None:
+        self.clock += 1
+        ring.entries.append((kind, data))
+        ring.stamps.append(self.clock)
+
+    def take(self, ring: Ring) -> None:
+        ring.entries.popleft()
+        ring.stamps.popleft()
 
     def pair(self) -> tuple[End, End]:
         a, b = End(len(self.ends)), End(len(self.ends) + 1)

@@ -37,7 +37,8 @@ class Channel:
         self.unsettled_id = 0  # what it is for
         self.missed = False  # it came too late
         self.missed_by = 0  # the move that decided that
-        self.puzzled = 0
+        self.puzzled = self.puzzled_at = 0
+        self.late = False  # its riddle was given up, and waits for a cut of another's to end
         self.bye = self.byes = 0  # the number of the BYE that was said last, and still holds
         self.frozen = self.ended = self.closed = False
         self.kept: dict[int, tuple[End, ...]] = {}  # ends whose entry has not been read
@@ -54,8 +55,12 @@ class Channel:
         return bool(self.stands or self.into.entries)
 
     @property
-    def brings_port(self) -> bool:
-        return any(kind == "move" for kind, _ in self.into.entries)
+    def said_at(self) -> int:
+        """When its riddle was; of an end that stands for something, no later than what followed."""
+        stamps = self.into.stamps
+        if not self.stands:
+            return stamps[0]
+        return min(stamps[0], self.puzzled_at) if stamps else self.puzzled_at
 
     @property
     def is_cut(self) -> bool:

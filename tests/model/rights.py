@@ -204,7 +204,7 @@ class Rights(State):
         if not aside and kind != "bye-ok":
             self.take_turn(channel)
         self.log("publishes", kind, data, "on", channel)
-        channel.out.entries.append((kind, data))
+        self.kernel.put(channel.out, kind, data)
         if channel.end.other.closed:
             self.world.unread(kind, data)
         channel.published += 1
@@ -219,7 +219,7 @@ class Rights(State):
         """Another channel than before: what was said there comes first."""
         last, channel.peer.last = channel.peer.last, channel
         if last and last is not channel and not last.closed and self.rule("turn"):
-            channel.out.entries.append(("after", (last.out, last.published)))
+            self.kernel.put(channel.out, "after", (last.out, last.published))
             channel.published += 1
 
     def tell(self, peer: Peer, kind: str, data: object) -> None:
@@ -286,6 +286,7 @@ class Rights(State):
             self.publish(channel, "bye-ok", number)
         elif number == channel.bye or (channel.bye and not self.rule("number")):
             channel.ended = True
+            channel.frozen = self.rule("over")
 
     def thaw(self, channel: Channel) -> None:
         """The peer goes on after all; another channel may be the first meanwhile."""

@@ -94,8 +94,24 @@ RULES = {
         "one riddle is given up at a time",
         None,
     ),
-    "port": Rule(
-        "first one that stands before a port that comes here",
+    "oldest": Rule(
+        "first the one that was said first: what explains it cannot stand behind another",
+        None,
+    ),
+    "behind": Rule(
+        "or, when that has been given up and waits for a cut to end, the next",
+        None,
+    ),
+    "gone": Rule(
+        "what has come here and died is not on its way here",
+        None,
+    ),
+    "round": Rule(
+        "nor what has come here and moved on: its end says so",
+        None,
+    ),
+    "over": Rule(
+        "nothing is said on a channel that both have agreed to close",
         None,
     ),
     "grave": Rule(

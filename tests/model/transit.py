@@ -275,7 +275,9 @@ class Transit(Engine):
         own = port is not None and port.place is OWN
         if kind == "claim":
             if not own:
-                return (yield from self.late(peer, port, id))
+                result = yield from self.late(peer, port, id)
+                channel.late = result is AGAIN
+                return result
             port.add(peer, 1)
         elif kind == "release" and own:
             port.add(peer, -count)

@@ -27,7 +27,7 @@ class Ways:
         held = False
         while end and not end.closed:
             if not end.inbox:
-                if not held or end.over:
+                if not held or end.over or way.task == self.name:
                     return
                 yield
                 continue
@@ -70,12 +70,15 @@ class Ways:
         way.peer = peer
 
     def way_claim(self, way: Way, id: int):
-        following = way.onward(id)
-        if way.task == self.name:
+        own = way.task == self.name
+        if own and not self.rule("round"):
             return None
-        if not following and not way.opened:
+        following = way.onward(id)
+        if not following and (own or not way.opened):
             yield from self.listen(way, way.end)
             following = way.onward(id)
+        if not following and own:
+            return None  # it is on its way here; or it has come, and died
         if not following and not way.opened:
             yield from self.take_end(way)
             following = way.onward(id)
@@ -94,6 +97,8 @@ class Ways:
 
     def bring(self, way: Way, id: int):
         """The same; it may have been heard no more than its knock."""
+        if id in self.graves and self.rule("gone"):
+            return None
         peer = self.bringer(way, id)
         if not peer and way.onward(id) and self.rule("knock"):
             for standing in list(self.standing):
@@ -107,7 +112,7 @@ class Ways:
         following = way.onward(id)
         if not following:
             return None
-        if following.task != self.name:
+        if following.task != self.name or following.onward(id):
             return self.bringer(following, id)
         return self.peers.get(way.task)
 

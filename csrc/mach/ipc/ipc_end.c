@@ -147,6 +147,7 @@ static void resolve_for_channel(struct wire_channel *channel, struct ipc_port *p
         give_right(channel, port);
         take_out(channel, i);
         channel->puzzled = 0;
+        channel->late = false;
     }
 }
 
@@ -157,11 +158,13 @@ static int read_stand(struct wire_channel *channel, struct util_id id)
     struct ipc_port *port = ipc_port_find(id);
     if (port && port->place == IPC_OWN) {
         give_right(channel, port);
+        channel->late = false;
         return 0;
     }
     if (ipc_riddle_is(id) && ipc_engine_puzzled(channel))
         return -EAGAIN;
     int r = ipc_move_late(channel->peer, port, id);
+    channel->late = r == -EAGAIN;
     if (r == 0 && !util_id_is_none(channel->stand_alias))
         ipc_peer_tell(channel->peer, WIRE_DEAD, channel->stand_alias, 0);
     return r;

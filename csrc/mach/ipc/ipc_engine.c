@@ -61,6 +61,8 @@ static bool drain(struct wire_channel *channel, unsigned limit)
         if (r == 0)
             break;
         if (r > 0) {
+            if ((int64_t)channel->lane.in.stamp > engine()->now)
+                (void)ipc_engine_clock(); /* what this leads to bears no earlier time */
             engine()->depth++;
             r = read_entry(channel, kind, payload, size);
             engine()->depth--;
@@ -80,6 +82,7 @@ static bool drain(struct wire_channel *channel, unsigned limit)
         lane_consume(&channel->lane.in, size);
         channel->read++;
         channel->puzzled = 0;
+        channel->late = false;
         count++;
     }
     if (count)

@@ -254,8 +254,10 @@ struct wire_channel *ipc_peer_hello(int take_end, struct util_id alias, int *ret
     }
     struct wire_channel *channel = wire_channel_new(take_end, &lane);
     *ret_error = channel ? 0 : -ENOMEM;
-    if (channel)
+    if (channel) {
         channel->number = hello.token;
+        (void)ipc_engine_clock(); /* what is said here came after whatever led to it */
+    }
     return channel;
 }
 
@@ -351,7 +353,7 @@ int ipc_peer_hear_bye(struct wire_channel *channel, enum wire_kind kind, const v
         return r;
     if (kind == WIRE_BYE)
         (void)wire_channel_publish(channel, WIRE_BYE_OK, &bye, sizeof bye);
-    else if (bye.number == channel->bye)
-        channel->ended = true;
+    else if (bye.number == channel->bye) /* what is said from now on goes by another channel */
+        channel->ended = channel->frozen = true;
     return 0;
 }

@@ -7,7 +7,7 @@
 #include "os/os_clock.h"
 #include "wire/wire_channel.h"
 
-#define GRAVES 256
+#define GRAVES 1024
 
 static struct { /* a forked child may keep them: ids are never used again */
     struct util_id ids[GRAVES];
@@ -19,7 +19,7 @@ void ipc_riddle_bury(struct util_id id)
     graves.ids[graves.next++ % GRAVES] = id;
 }
 
-static bool is_buried(struct util_id id)
+bool ipc_riddle_buried(struct util_id id)
 {
     for (unsigned i = 0; i < GRAVES; i++) {
         if (util_id_equal(graves.ids[i], id))
@@ -31,7 +31,7 @@ static bool is_buried(struct util_id id)
 bool ipc_riddle_is(struct util_id id)
 {
     const struct ipc_port *port = ipc_port_find(id);
-    return port ? port->place == IPC_REMOTE : !is_buried(id);
+    return port ? port->place == IPC_REMOTE : !ipc_riddle_buried(id);
 }
 
 bool ipc_riddle_waits(const struct ipc_peer *peer)
@@ -45,21 +45,33 @@ bool ipc_riddle_waits(const struct ipc_peer *peer)
     return false;
 }
 
-/* Another riddle stands before a port that comes here, and this one does not. */
-static bool another_first(const struct wire_channel *channel)
+/* When the riddle was said; of an end that stands for something, no later than what followed it. */
+static uint64_t said_at(struct wire_channel *channel)
+{
+    struct lane_in *in = &channel->lane.in;
+    uint64_t latest = (uint64_t)channel->puzzled_at;
+    return !channel->stands || (lane_peek_stamp(in) && in->stamp < latest) ? in->stamp : latest;
+}
+
+/* Another riddle was said before this one: what explains this one may stand behind that, but not
+ * the other way round, since a port is moved before anybody speaks of it as moved. */
+static bool another_first(struct wire_channel *channel)
 {
     bool first = false;
-    UTIL_LIST_EACH(at, after, &ipc_task.channels)
+    uint64_t at = said_at(channel);
+    UTIL_LIST_EACH(link, after, &ipc_task.channels)
     {
-        const struct wire_channel *other = UTIL_CONTAINER(at, struct wire_channel, in_task);
-        first |= other != channel && other->puzzled && lane_holds(&other->lane.in, WIRE_MOVE);
+        struct wire_channel *other = UTIL_CONTAINER(link, struct wire_channel, in_task);
+        first |= other != channel && other->puzzled && !other->late && said_at(other) < at;
     }
-    return first && !lane_holds(&channel->lane.in, WIRE_MOVE);
+    return first;
 }
 
 bool ipc_engine_puzzled(struct wire_channel *channel)
 {
     struct ipc_engine *e = &ipc_task.engine;
+    if (channel->late)
+        return false; /* and what it waits for may stand behind another riddle */
     if (!channel->puzzled) {
         channel->puzzled = e->pass + 1;
         channel->puzzled_at = os_clock_now();

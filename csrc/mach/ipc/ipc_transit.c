@@ -260,8 +260,11 @@ static int receive_count(struct wire_channel *channel, uint16_t kind, const void
     bool theirs = port && port->place == IPC_REMOTE && port->peer == peer;
     switch (kind) {
     case WIRE_CLAIM:
-        if (!own)
-            return ipc_move_late(peer, port, entry.id);
+        if (!own) {
+            r = ipc_move_late(peer, port, entry.id);
+            channel->late = r == -EAGAIN;
+            return r;
+        }
         if (ipc_grants_add(&port->grants, peer, 1) < 0)
             return -EMFILE; /* again later */
         break;

@@ -3,6 +3,7 @@
 
 #include "ipc/ipc_door.h"
 #include "ipc/ipc_peer.h"
+#include "ipc/ipc_riddle.h"
 #include "ipc/ipc_task.h"
 #include "wire/wire_channel.h"
 
@@ -78,7 +79,12 @@ static bool is_about_moves(uint32_t kind)
     return kind == WIRE_HOLD || kind == WIRE_STAY || kind == WIRE_GONE;
 }
 
-/* Reads what is said there; after HOLD waits for what follows it. */
+static bool is_own(const struct ipc_way *way)
+{
+    return util_id_equal(way->task, ipc_task.id);
+}
+
+/* Reads what is said there; after HOLD waits for what follows it, unless that is this task's to say. */
 static void listen_to(struct ipc_way *way, int end)
 {
     struct wire_datagram datagram;
@@ -88,7 +94,7 @@ static void listen_to(struct ipc_way *way, int end)
     bool held = false;
     for (;;) {
         int r = os_peek(end, &datagram, sizeof datagram, &size);
-        if (r == -EAGAIN && held) {
+        if (r == -EAGAIN && held && !is_own(way)) {
             if (poll(&wait, 1, HOLD_MS) != 1)
                 return; /* stopped amid a move: its word will come through the channel */
             continue;
@@ -98,10 +104,12 @@ static void listen_to(struct ipc_way *way, int end)
         if (os_receive(end, &datagram, sizeof datagram, &received) <= 0)
             return;
         held = datagram.kind == WIRE_HOLD;
-        if (datagram.kind == WIRE_GONE)
+        if (datagram.kind == WIRE_GONE) {
+            (void)ipc_engine_clock(); /* what is said next came after that */
             add_gone(way, &datagram, &received);
-        else
+        } else {
             os_fd_close_all(received.fds, received.count);
+        }
     }
 }
 
@@ -170,12 +178,12 @@ static void take_end(struct ipc_way *way)
 struct ipc_peer *ipc_way_claim(struct ipc_way *way, struct util_id id)
 {
     struct ipc_way *next = onward(way, id);
-    if (util_id_equal(way->task, ipc_task.id))
-        return NULL;
-    if (!next && !way->opened) {
+    if (!next && (!way->opened || is_own(way))) {
         listen_to(way, way->end);
         next = onward(way, id);
     }
+    if (!next && is_own(way))
+        return NULL; /* it is on its way here; or it has come, and died */
     if (!next && !way->opened) {
         take_end(way); /* a channel: counted there, unless it has moved on by the last word */
         next = onward(way, id);
@@ -193,13 +201,15 @@ static struct ipc_peer *bringer(const struct ipc_way *way, struct util_id id)
     const struct ipc_way *next = onward(way, id);
     if (!next)
         return NULL;
-    if (!util_id_equal(next->task, ipc_task.id))
+    if (!is_own(next) || onward(next, id))
         return bringer(next, id);
     return ipc_peer_find(way->task, way->owner.pid);
 }
 
 struct ipc_peer *ipc_way_bringer(const struct ipc_way *way, struct util_id id)
 {
+    if (ipc_riddle_buried(id))
+        return NULL;
     struct ipc_peer *peer = bringer(way, id);
     if (peer || !onward(way, id))
         return peer;

@@ -52,7 +52,7 @@ struct ipc_port *ipc_way_take(struct ipc_way *way, struct util_id id, uint8_t ty
  * the port is this task's own. */
 struct ipc_peer *ipc_way_claim(struct ipc_way *way, struct util_id id);
 /* The peer in whose ring the port's own move to this task is, not read yet; NULL: it is not coming
- * here. Until then the right leads there, but nothing is sent by it (`brought`). Reads ends and doors,
+ * here, or has died here. Until then the right leads there, but nothing is sent by it (`brought`). Reads ends and doors,
  * no ring. */
 struct ipc_peer *ipc_way_bringer(const struct ipc_way *way, struct util_id id);
 /* A right introduced by that end is not wanted: given back if the end has been taken. */

@@ -49,7 +49,8 @@ struct wire_channel {
     struct ipc_peer *peer;
     uint64_t number; /* by which both sides know it */
     bool ended, broken, closed, starved, armed;
-    bool frozen; /* our last entry was BYE_OK: nothing more unless the peer goes on */
+    bool
+        frozen; /* BYE_OK was our last entry, or has been heard: nothing more unless the peer goes on */
     uint64_t bye,
         byes; /* number of the BYE that holds, for nothing came after it, or 0; of the last */
     struct util_id alias;     /* of a look-up that was not answered in time */
@@ -73,6 +74,7 @@ struct wire_channel {
     bool missed;                          /* it did */
     int64_t puzzled_at;                   /* when that began */
     uint64_t puzzled; /* an entry names an unknown id: the pass from which on it is unknown; 0 */
+    bool late;        /* that has been given up, and waits for a cut of another's to end */
     struct ipc_stand
         *stands; /* what its end stood for and is not here, yet (ipc_door.h), or NULL */
     uint32_t stand_count;

@@ -353,39 +353,6 @@ bool lane_peek_stamp(struct lane_in *in)
     return lane_ready(in) && lane_peek(in, &kind, &payload, &size) != 0;
 }
 
-/* Copies the entry at a position. False: there is none, or the producer broke the rules. */
-static bool unread_at(const struct lane_in *in, unsigned segment, uint64_t head,
-                      struct lane_entry *ret_entry)
-{
-    uint64_t capacity = LANE_SEGMENT_SIZE(segment), offset = head & (capacity - 1);
-    uint64_t used = atomic_load_explicit(&in->shared->at[segment].tail, memory_order_acquire) -
-                    head;
-    if (used == 0 || used > capacity || used % 8)
-        return false;
-    memcpy(ret_entry, in->segments + segment_offset(segment) + offset, sizeof *ret_entry);
-    return ret_entry->size >= sizeof *ret_entry && ret_entry->size % 8 == 0 &&
-           ret_entry->size <= used && ret_entry->size <= capacity - offset;
-}
-
-bool lane_holds(const struct lane_in *in, uint16_t kind)
-{
-    struct lane_entry entry;
-    unsigned segment = in->segment, switches = 0;
-    uint64_t head = in->head[segment];
-    while (unread_at(in, segment, head, &entry)) {
-        if (entry.kind == kind)
-            return true;
-        head += entry.size;
-        if (entry.kind != LANE_SWITCH)
-            continue;
-        if (entry.argument >= LANE_SEGMENTS || ++switches > LANE_SEGMENTS)
-            return false;
-        segment = entry.argument;
-        head = in->head[segment];
-    }
-    return false;
-}
-
 void lane_consume(struct lane_in *in, size_t payload)
 {
     in->unasked += payload + PAYLOAD_AT;

@@ -115,8 +115,6 @@ int lane_peek(struct lane_in *in, uint16_t *ret_kind, const void **ret_payload, 
 /* Looks at the next entry's stamp alone, for comparing with other lanes. False: there is none. What
  * breaks the rules has the stamp of what came before. */
 bool lane_peek_stamp(struct lane_in *in);
-/* Whether there is an entry of that kind among all that has not been read. */
-bool lane_holds(const struct lane_in *in, uint16_t kind);
 
 /* Gives back the room of the entry just peeked. */
 void lane_consume(struct lane_in *in, size_t payload);
