@@ -17,8 +17,9 @@ from machool.bench.other import Pair
 from machool.bench.usage import Cost
 
 MOST_STEPS = 3000
-WARM_STEPS, WARM_BELOW = 2, 32 << 20
-"""Steps that come first and do not count; for large messages the trial has warmed what there is."""
+WARM_STEPS, WARM_LARGE, WARM_BELOW = 2, 1, 32 << 20
+"""Steps that come first in a turn and do not count: the turns before may have taken from a contestant
+what it keeps from message to message."""
 MOST_SECONDS = 6.0
 """For a contestant at one size: if its steps are long, it has fewer rounds, but two."""
 PARTS = 3
@@ -137,7 +138,7 @@ class Exchange:
         step, expected, now = self._step(), self.expected, time.perf_counter_ns
         took: list[int] = []
         before = usage.cost()
-        warm = WARM_STEPS if self.size < WARM_BELOW else 0
+        warm = WARM_STEPS if self.size < WARM_BELOW else WARM_LARGE
         self.pair.order("take", steps + warm, "all" if self.read else "none")
         for number in range(steps + warm):
             value = touch.value_of(number)
