@@ -4,7 +4,7 @@
  * comes back (S131): a server that dies, at whatever moment, ends the call. The reply port is
  * kept for the next request only after a clean answer; after a time-out it is destroyed, so that
  * a late answer cannot be taken for another's. */
-#include "machool.h"
+#include "outgoing.h"
 
 #include <mach/notify.h>
 
@@ -125,7 +125,7 @@ static bool address(Client *self, struct outgoing *out, mach_port_name_t reply,
 
 /* The arguments that send() and request() share; the default time-out where none is given. */
 static struct outgoing *common(struct state *state, Client *self, PyObject *const *values,
-                               int64_t *ret_milliseconds)
+                               int64_t *ret_milliseconds, struct outgoing *room)
 {
     const struct contents contents = {
         .body = values[0], .ool = values[1], .ports = values[2], .id = values[3]};
@@ -133,7 +133,7 @@ static struct outgoing *common(struct state *state, Client *self, PyObject *cons
         return NULL;
     if (!values[4])
         *ret_milliseconds = self->milliseconds;
-    return outgoing_new(state, &contents);
+    return outgoing_new(state, &contents, room);
 }
 
 static PyObject *client_send(PyObject *object, PyTypeObject *defining, PyObject *const *args,
@@ -147,7 +147,8 @@ static PyObject *client_send(PyObject *object, PyTypeObject *defining, PyObject 
     if (!arguments("send", names, 6, 1, args, nargs, kwnames, values))
         return NULL;
     int wants = values[5] ? PyObject_IsTrue(values[5]) : 0;
-    struct outgoing *out = wants < 0 ? NULL : common(state, self, values, &milliseconds);
+    struct outgoing room;
+    struct outgoing *out = wants < 0 ? NULL : common(state, self, values, &milliseconds, &room);
     if (!out)
         return NULL;
     mach_port_name_t reply = wants ? inbox_of(state, self) : MACH_PORT_NULL;
@@ -224,8 +225,10 @@ static PyObject *client_request(PyObject *object, PyTypeObject *defining, PyObje
         return NULL;
     int readonly = values[5] ? PyObject_IsTrue(values[5]) : 0;
     int once = values[6] ? PyObject_IsTrue(values[6]) : 1;
-    struct outgoing *out = readonly < 0 || once < 0 ? NULL
-                                                    : common(state, self, values, &milliseconds);
+    struct outgoing room;
+    struct outgoing *out = readonly < 0 || once < 0
+                               ? NULL
+                               : common(state, self, values, &milliseconds, &room);
     if (!out)
         return NULL;
     int64_t deadline = deadline_after(milliseconds);

@@ -134,9 +134,10 @@ struct contents {
 
 struct outgoing; /* a message being sent: its buffer, and the exports and rights it holds */
 
-/* Checks everything and lays the message out; nothing is sent or consumed. NULL with an
- * exception: ValueError, TypeError, BufferError, MemoryError. */
-struct outgoing *outgoing_new(struct state *state, const struct contents *contents);
+/* Checks everything and lays the message out in `room`, which is of the caller's stack (outgoing.h);
+ * nothing is sent or consumed. NULL with an exception: ValueError, TypeError, BufferError, MemoryError. */
+struct outgoing *outgoing_new(struct state *state, const struct contents *contents,
+                              struct outgoing *room);
 mach_msg_header_t *outgoing_header(struct outgoing *out);
 /* Whereto: a right of that kind whose name is at `at`, within the owner. False if there is none. */
 bool outgoing_address(struct outgoing *out, PyObject *owner, _Atomic mach_port_name_t *at,
@@ -148,7 +149,8 @@ bool outgoing_reply_to(struct state *state, struct outgoing *out, PyObject *port
  * `milliseconds` (-1: for ever). True: sent. False with an exception; then what a failed send hands
  * back is its owner's again, or has been released. */
 bool outgoing_send(struct state *state, struct outgoing *out, int64_t milliseconds);
-void outgoing_free(struct outgoing *take_out);
+/* Releases all that it holds; NULL is fine. */
+void outgoing_free(struct outgoing *out);
 
 struct incoming;
 /* The same; where the GIL was released for it, then by the same call the first attempt to receive the

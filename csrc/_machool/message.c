@@ -1,5 +1,5 @@
 /* Message: what was received, as Python objects, and the right to reply. */
-#include "machool.h"
+#include "outgoing.h"
 
 #include <string.h>
 
@@ -285,7 +285,8 @@ static PyObject *message_reply(PyObject *object, PyTypeObject *defining, PyObjec
         return NULL;
     const struct contents contents = {
         .body = values[0], .ool = values[1], .ports = values[2], .id = values[3]};
-    struct outgoing *out = outgoing_new(state, &contents);
+    struct outgoing room;
+    struct outgoing *out = outgoing_new(state, &contents, &room);
     if (!out)
         return NULL;
     if (!values[3]) /* like the article's server: an answer bears the question's id */

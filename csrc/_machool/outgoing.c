@@ -54,17 +54,16 @@ void outgoing_let_go(struct outgoing *out, bool sent)
     right_let_go(&out->local, sent);
 }
 
-void outgoing_free(struct outgoing *take_out)
+void outgoing_free(struct outgoing *out)
 {
-    if (!take_out)
+    if (!out)
         return;
-    outgoing_let_go(take_out, false);
-    free(take_out->parts);
-    free(take_out->rights);
-    free(take_out->names);
-    if (take_out->header != &take_out->small.header)
-        free(take_out->header);
-    free(take_out);
+    outgoing_let_go(out, false);
+    free(out->parts);
+    free(out->rights);
+    free(out->names);
+    if (out->header != &out->small.header)
+        free(out->header);
 }
 
 /* A sequence of what was given: a single item stands for itself. New reference. */
@@ -223,21 +222,17 @@ static char *put_rights(const struct outgoing *out, char *at)
     return at;
 }
 
-/* Allocates for so many parts and rights. NULL with MemoryError. */
-static struct outgoing *outgoing_alloc(Py_ssize_t parts, Py_ssize_t rights)
+/* With room for so many parts and rights. False with MemoryError. */
+static bool outgoing_init(struct outgoing *out, Py_ssize_t parts, Py_ssize_t rights)
 {
-    struct outgoing *out = malloc(sizeof *out);
-    if (out) {
-        memset(out, 0, offsetof(struct outgoing, small));
-        out->parts = parts ? calloc((size_t)parts, sizeof *out->parts) : NULL;
-        out->rights = rights ? calloc((size_t)rights, sizeof *out->rights) : NULL;
-        out->names = rights > MANY ? calloc((size_t)rights, sizeof *out->names) : NULL;
-    }
-    if (out && (!parts || out->parts) && (!rights || out->rights) && (rights <= MANY || out->names))
-        return out;
-    outgoing_free(out);
+    memset(out, 0, offsetof(struct outgoing, small));
+    out->parts = parts ? calloc((size_t)parts, sizeof *out->parts) : NULL;
+    out->rights = rights ? calloc((size_t)rights, sizeof *out->rights) : NULL;
+    out->names = rights > MANY ? calloc((size_t)rights, sizeof *out->names) : NULL;
+    if ((!parts || out->parts) && (!rights || out->rights) && (rights <= MANY || out->names))
+        return true;
     PyErr_NoMemory();
-    return NULL;
+    return false;
 }
 
 static bool add_rights(struct state *state, struct outgoing *out, PyObject *ports)
@@ -304,15 +299,16 @@ static char *add_descriptors(struct state *state, struct outgoing *out, PyObject
 }
 
 static struct outgoing *lay_out(struct state *state, PyObject *ool, PyObject *ports,
-                                const Py_buffer *body)
+                                const Py_buffer *body, struct outgoing *out)
 {
     size_t length = body->obj ? (size_t)body->len : 0, padded = (length + 3) & ~(size_t)3;
     if (padded > 48u << 20) {
         PyErr_SetString(PyExc_ValueError, "a body holds at most 48 MiB: send larger data in ool=");
         return NULL;
     }
-    struct outgoing *out = outgoing_alloc(PyTuple_Size(ool), PyTuple_Size(ports));
-    char *at = out ? add_descriptors(state, out, ool, ports, padded) : NULL;
+    char *at = outgoing_init(out, PyTuple_Size(ool), PyTuple_Size(ports))
+                   ? add_descriptors(state, out, ool, ports, padded)
+                   : NULL;
     if (!at) {
         outgoing_free(out);
         return NULL;
@@ -323,7 +319,8 @@ static struct outgoing *lay_out(struct state *state, PyObject *ool, PyObject *po
     return out;
 }
 
-struct outgoing *outgoing_new(struct state *state, const struct contents *contents)
+struct outgoing *outgoing_new(struct state *state, const struct contents *contents,
+                              struct outgoing *room)
 {
     mach_msg_id_t id;
     Py_buffer body = {.obj = NULL};
@@ -337,7 +334,7 @@ struct outgoing *outgoing_new(struct state *state, const struct contents *conten
     PyObject *ool = as_sequence(contents->ool, one_part);
     PyObject *ports = ool ? as_sequence(contents->ports, one_port) : NULL;
     if (ports && (!contents->body || get_buffer(contents->body, &body))) {
-        out = lay_out(state, ool, ports, &body);
+        out = lay_out(state, ool, ports, &body, room);
         if (body.obj)
             PyBuffer_Release(&body);
     }

@@ -1,4 +1,5 @@
-/* A message being sent: what outgoing.c lays out and send.c sends. */
+/* A message being sent: what outgoing.c lays out and send.c sends. It stands on its caller's stack,
+ * where the layer below need not ask the kernel whether the message can be read. */
 #ifndef MACHOOL_BINDING_OUTGOING_H
 #define MACHOOL_BINDING_OUTGOING_H
 

@@ -1,5 +1,5 @@
 /* Port: one right as an object, and what Server and Client share of it. */
-#include "machool.h"
+#include "outgoing.h"
 
 #include <errno.h>
 
@@ -179,7 +179,8 @@ static PyObject *port_send(PyObject *object, PyTypeObject *defining, PyObject *c
         return NULL;
     const struct contents contents = {
         .body = values[0], .ool = values[1], .ports = values[2], .id = values[3]};
-    struct outgoing *out = port_name(object) ? outgoing_new(state, &contents) : NULL;
+    struct outgoing room;
+    struct outgoing *out = port_name(object) ? outgoing_new(state, &contents, &room) : NULL;
     if (!out)
         return NULL;
     bool sent = false;
