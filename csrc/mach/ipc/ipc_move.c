@@ -397,8 +397,17 @@ static int publish(struct move *move, uint32_t credit)
         .token = token, .size = move->used, .fds = move->out.fd_count, .credit = credit};
     if (credit != LANE_NO_CREDIT)
         channel->slots.sent[credit]++;
-    wire_channel_commit(channel, WIRE_MOVE, sizeof(struct wire_spill));
-    return 0; /* and nothing is read before it is committed: the new owner may be quick */
+    bool rings = wire_channel_commit_quietly(channel, WIRE_MOVE, sizeof(struct wire_spill));
+    bool cut = ipc_peer_cut(channel); /* it came too late, perhaps */
+    if (!wire_decide(at, cut ? WIRE_REFUSED_MOVE : WIRE_MADE))
+        r = -ERESTART; /* the reader was quicker */
+    else if (cut)
+        r = -EAGAIN;
+    if (r < 0 && credit != LANE_NO_CREDIT)
+        channel->slots.sent[credit]--;
+    if (rings)
+        wire_channel_ring(channel);
+    return r; /* and nothing is read before it is committed: the new owner may be quick */
 }
 
 /* ---- afterwards -------------------------------------------------------------------------- */

@@ -209,6 +209,30 @@ static int take(struct arrival *arrival, const struct wire_spill *spill)
     return settle_in(arrival);
 }
 
+/* Whether the move is made. One that its sender has not decided is refused: a cut may have begun
+ * since it looked for one, and it may have been stopped. */
+static bool is_made(struct wire_channel *channel)
+{
+    uint16_t kind;
+    const void *entry;
+    size_t size;
+    bool there = lane_peek(&channel->lane.in, &kind, &entry, &size) > 0 && kind == WIRE_MOVE &&
+                 size >= sizeof(struct wire_spill);
+    return there && !wire_decide((void *)(uintptr_t)entry, WIRE_REFUSED_MOVE);
+}
+
+/* A move that is not made: nothing of it has been counted. */
+static int discard(struct wire_channel *channel, const struct wire_spill *spill)
+{
+    int *fds = calloc(spill->fds, sizeof *fds);
+    int r = fds ? wire_channel_take_fds(channel, spill->token, spill->fds, fds, ipc_peer_welcome)
+                : -EMFILE;
+    if (r == 0)
+        os_fd_close_all(fds, spill->fds);
+    free(fds);
+    return r == -ENOENT ? 0 : r;
+}
+
 int ipc_move_receive(struct wire_channel *channel, const void *payload, size_t size)
 {
     struct arrival arrival = {.channel = channel};
@@ -217,6 +241,8 @@ int ipc_move_receive(struct wire_channel *channel, const void *payload, size_t s
     int r = wire_spill_read(payload, size, &spill);
     if (r == 0 && spill.fds > FDS_MAX)
         r = -EBADMSG;
+    if (r == 0 && !is_made(channel))
+        return discard(channel, &spill);
     if (r == 0)
         r = ipc_transit_read_spill(channel, &spill, &bytes);
     if (r < 0)

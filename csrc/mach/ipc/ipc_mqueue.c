@@ -218,12 +218,13 @@ static mach_msg_return_t send_now(struct ipc_kmsg *kmsg, struct ipc_port *port)
     return code_of(r);
 }
 
-/* Where a sender to that port waits for room. */
+/* Where a sender to that port waits for room; NULL: nowhere, it has died or its owner has. */
 static struct util_link *room_list(struct ipc_port *port)
 {
     if (port->place == IPC_OWN)
         return &port->senders;
-    return &ipc_peer_channel(port->peer)->waiters;
+    struct wire_channel *channel = port->place == IPC_REMOTE ? ipc_peer_channel(port->peer) : NULL;
+    return channel ? &channel->waiters : NULL;
 }
 
 mach_msg_return_t ipc_mqueue_send(struct ipc_kmsg *kmsg, int64_t milliseconds)
@@ -239,15 +240,20 @@ mach_msg_return_t ipc_mqueue_send(struct ipc_kmsg *kmsg, int64_t milliseconds)
     if (mr == MACH_SEND_TIMED_OUT && milliseconds >= 0)
         deadline = os_clock_after((mach_msg_timeout_t)milliseconds);
     while (mr == MACH_SEND_TIMED_OUT) {
-        if (port->place == IPC_REMOTE) {
-            lane_want_room(&ipc_peer_channel(port->peer)->lane.out);
+        struct wire_channel *channel = port->place == IPC_REMOTE ? ipc_peer_channel(port->peer)
+                                                                 : NULL;
+        if (channel) {
+            lane_want_room(&channel->lane.out);
             mr = send_now(kmsg, port); /* room may have come before the wish was seen */
             if (mr != MACH_SEND_TIMED_OUT)
                 break;
         }
-        if (port->place == IPC_REMOTE && !ipc_peer_channel(port->peer))
+        struct util_link *list = room_list(port);
+        if (!list) { /* while rings were read, for a cut to end */
+            mr = send_now(kmsg, port);
             continue;
-        mach_msg_return_t slept = sleep_in(room_list(port), deadline, MACH_SEND_TIMED_OUT,
+        }
+        mach_msg_return_t slept = sleep_in(list, deadline, MACH_SEND_TIMED_OUT,
                                            MACH_SEND_INTERRUPTED);
         if (slept == MACH_SEND_TIMED_OUT) {
             mr = slept;

@@ -125,7 +125,7 @@ void wire_channel_ring(struct wire_channel *channel)
     ipc_engine_rang();
 }
 
-void wire_channel_commit(struct wire_channel *channel, enum wire_kind kind, size_t payload)
+bool wire_channel_commit_quietly(struct wire_channel *channel, enum wire_kind kind, size_t payload)
 {
     channel->lane.out.stamp = (uint64_t)(kind == WIRE_MESSAGE ? ipc_engine_time()
                                                               : ipc_engine_clock());
@@ -137,7 +137,12 @@ void wire_channel_commit(struct wire_channel *channel, enum wire_kind kind, size
         channel->frozen = false;
         channel->bye = kind == WIRE_BYE ? channel->byes : 0;
     }
-    if (lane_commit(&channel->lane.out, (uint16_t)kind, payload))
+    return lane_commit(&channel->lane.out, (uint16_t)kind, payload);
+}
+
+void wire_channel_commit(struct wire_channel *channel, enum wire_kind kind, size_t payload)
+{
+    if (wire_channel_commit_quietly(channel, kind, payload))
         wire_channel_ring(channel);
 }
 

@@ -91,6 +91,8 @@ void wire_channel_close(struct wire_channel *channel);
 
 /* Room for an entry; results as lane_reserve; -EPIPE on a channel that is closed or broken. */
 int wire_channel_reserve(struct wire_channel *channel, size_t payload, void **ret_payload);
+/* Publishes it. True: the reader is to be rung. */
+bool wire_channel_commit_quietly(struct wire_channel *channel, enum wire_kind kind, size_t payload);
 /* Publishes it and rings if the reader asked. */
 void wire_channel_commit(struct wire_channel *channel, enum wire_kind kind, size_t payload);
 /* Both, for a small entry that must not wait (control entries). 0 or -errno. */

@@ -2,6 +2,7 @@
 #include "wire/wire_format.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #define TYPE_SEND 17      /* MACH_MSG_TYPE_MOVE_SEND; this file knows no public header */
@@ -184,6 +185,14 @@ int wire_spill_read(const void *buffer, size_t size, struct wire_spill *ret_spil
         return -EBADMSG;
     memcpy(ret_spill, buffer, sizeof *ret_spill);
     return ret_spill->fds == 0 ? -EBADMSG : 0;
+}
+
+bool wire_decide(void *shared_entry, enum wire_decision decision)
+{
+    char *at = (char *)shared_entry + offsetof(struct wire_spill, decision);
+    uint64_t now = WIRE_UNDECIDED, wanted = decision;
+    return atomic_compare_exchange_strong((_Atomic uint64_t *)(void *)at, &now, wanted) ||
+           now == wanted;
 }
 
 int wire_door_read(const void *buffer, size_t size, struct wire_door *ret_door,

@@ -4,17 +4,18 @@
  * Both ends are on one machine and run the same version, so fields are in native order and
  * layout; the version number in HELLO, LOOKUP and INTRO refuses anything else. Everything read
  * here was written by a peer and is hostile until one of these functions has accepted it. A
- * reader works on a private copy, never on shared memory. */
+ * reader works on a private copy, never on shared memory, but for one word (wire_decide). */
 #ifndef MACHOOL_WIRE_FORMAT_H
 #define MACHOOL_WIRE_FORMAT_H
 
 #include "util/util_id.h"
 #include "wire/wire_lane.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define WIRE_VERSION 2u
+#define WIRE_VERSION 3u
 
 /* ---- rights ---------------------------------------------------------------------------- */
 
@@ -117,7 +118,15 @@ struct wire_spill {
     uint64_t size;
     uint32_t fds; /* of the spill itself and of the message in it */
     uint32_t credit;
+    uint64_t decision; /* enum wire_decision, of a move; changed in the ring, by either side */
 };
+
+/* A move holds only if no cut was to be seen when it had been published. Until its sender has said so its
+ * reader may refuse it. */
+enum wire_decision { WIRE_UNDECIDED, WIRE_MADE, WIRE_REFUSED_MOVE };
+
+/* Decides the entry in the ring, which holds a struct wire_spill. True: so it is now. */
+bool wire_decide(void *shared_entry, enum wire_decision decision);
 
 struct wire_count {
     struct util_id id;
