@@ -77,7 +77,7 @@ class Ends:
         self.channels.append(channel)
         for stand in standing.stands:
             if stand.port and stand.port.place is OWN:
-                stand.port.add(peer, 1)
+                self.give_right(stand, stand.port, peer)
                 self.forget_stand(stand)
             else:
                 channel.stands.append(stand)
@@ -86,16 +86,20 @@ class Ends:
         if not self.depth:  # amid an entry another ring must not be read
             yield from self.drain(channel, 16)
 
+    def give_right(self, stand: Stand, port: Port, peer: Peer) -> None:
+        if not stand.moved or not self.rule("twice"):
+            port.add(peer, 1)
+
     def read_stand(self, channel: Channel):
         """What an end stood for is its peer's now. What is not here waits, as a claim does."""
         stand, peer = channel.stands[0], channel.peer
         port = self.ports.get(stand.id)
         if port and port.place is OWN:
-            port.add(peer, 1)
+            self.give_right(stand, port, peer)
         else:
             if self.elsewhere(stand.id) and self.rule("stand") and self.puzzling(channel):
                 return "again"
-            channel.late = (yield from self.late(peer, port, stand.id)) == "again"
+            channel.late = (yield from self.late(peer, port, stand.id, 0)) == "again"
             if channel.late:
                 return "again"
         if not channel.closed:
@@ -110,7 +114,7 @@ class Ends:
             return
         for channel in self.channels:
             for stand in [s for s in channel.stands if s.id == port.id]:
-                port.add(channel.peer, 1)
+                self.give_right(stand, port, channel.peer)
                 channel.stands.remove(stand)
                 channel.puzzled = 0
                 channel.late = False

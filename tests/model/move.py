@@ -14,7 +14,7 @@ DRAINS = 64
 class Moved:
     """The entry that tells a holder."""
 
-    __slots__ = ("cut", "ids", "owner", "read", "serial", "token", "way")
+    __slots__ = ("answers", "cut", "ids", "owner", "read", "serial", "token", "way")
 
     def __init__(
         self,
@@ -27,6 +27,7 @@ class Moved:
         serial: int,
     ) -> None:
         self.owner = owner
+        self.answers = 0  # the claim, if it answers one
         self.serial = serial  # of the move; with a way to be acknowledged; 0: none was made
         self.way = way  # to be followed; False: another channel tells the way
         self.read = read  # entries of the holder's that came before
@@ -240,6 +241,7 @@ class Move(Transit):
         port.moved = True
         port.transit = False
         port.carrier = None
+        port.claim = 0
         port.peer = owner
         port.add(owner, 1)
 

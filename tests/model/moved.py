@@ -51,6 +51,7 @@ class Holding(Arrive):
         port.hops += 1
         port.peer = new
         port.brought = False
+        port.claim = 0
         port.add(new, 1)
 
     def held_of(self, peer: Peer, id: int) -> Port | None:
@@ -63,10 +64,16 @@ class Holding(Arrive):
         if port and port.place is REMOTE and port.peer is not old and self.rule("debt"):
             port.grants.pop(old, None)
 
-    def follow(self, old: Peer, way: Way, ids: tuple[int, ...]) -> Steps:
+    def newer(self, port: Port, moved: Moved) -> bool:
+        """The word answers an older claim: the port has come back there meanwhile."""
+        return moved.serial == 0 and port.claim != moved.answers and self.rule("answer")
+
+    def follow(self, old: Peer, way: Way, moved: Moved) -> Steps:
         taken = []
-        for id in ids:
+        for id in moved.ids:
             port = self.held_of(old, id)
+            if port and self.newer(port, moved):
+                port = None
             new = None
             if port:
                 new = yield from self.way_claim(way, id)
@@ -75,12 +82,13 @@ class Holding(Arrive):
             if new:
                 self.reroute(port, old, new)
                 port.brought = brought
+                port.claim = way.claimed
                 taken.append(id)
             elif port:
                 self.die(port)
             else:
                 self.forget_debt(old, id)
-        for id in ids:
+        for id in moved.ids:
             if id not in taken and self.rule("back"):
                 self.way_leave(way, id)
 
@@ -112,14 +120,14 @@ class Holding(Arrive):
         self.mark_missed(channel, moved)
         channel.cut_known = moved.cut
         if moved.way:
-            yield from self.follow(old, way, moved.ids)
+            yield from self.follow(old, way, moved)
         self.way_close(way)
         self.maybe_bye(old)
         return None
 
     # ---- rights that come too late
 
-    def late(self, peer: Peer, port: Port | None, id: int) -> Steps:
+    def late(self, peer: Peer, port: Port | None, id: int, claim: int) -> Steps:
         """Who came with a right to what is not here hears where it is, or that it is dead."""
         channel = self.channel_of(peer)
         if channel is None:
@@ -144,7 +152,7 @@ class Holding(Arrive):
             self.tell(peer, "dead", (id, 0))
             return None
         cut = channel.cut & ~1
-        self.publish(
-            channel, "moved", Moved(port.peer.name, channel.read, cut, (id,), token, True, 0)
-        )
+        moved = Moved(port.peer.name, channel.read, cut, (id,), token, True, 0)
+        moved.answers = claim
+        self.publish(channel, "moved", moved)
         return None

@@ -14,6 +14,7 @@ class Port:
         "arriving",
         "brought",
         "carrier",
+        "claim",
         "grants",
         "hops",
         "id",
@@ -58,6 +59,7 @@ class Port:
         self.transit = self.moving = self.arriving = self.moved = False
         self.lent = False  # another task has had it
         self.brought = False  # REMOTE: its move to this task is in a ring of its peer's
+        self.claim = 0  # number of the last claim to it; 0: none, or it has moved since
         self.carrier: Port | None = None
         self.peer = None
         self.slot_channel = None

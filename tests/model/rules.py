@@ -110,6 +110,14 @@ RULES = {
         "nor what has come here and moved on: its end says so",
         None,
     ),
+    "twice": Rule(
+        "an end that has said GONE stands for nothing, though its port has come back",
+        None,
+    ),
+    "answer": Rule(
+        "who is told where a right is that it claimed looks which claim is meant",
+        None,
+    ),
     "over": Rule(
         "nothing is said on a channel that both have agreed to close",
         None,

@@ -40,6 +40,7 @@ class State:
         self.judged: list[Port] = []
         self.graves: set = set()  # ids of ports that died here, rings that were closed
         self.serial = 0  # of moves
+        self.claims = 0  # that it has made, to number them
         self.passes = self.idle_pass = self.depth = 0
         self.behind = self.moving = False
         self.stuck = 0  # the last pass that left a ring unread, for a port that was just moving

@@ -275,7 +275,7 @@ class Transit(Engine):
         own = port is not None and port.place is OWN
         if kind == "claim":
             if not own:
-                result = yield from self.late(peer, port, id)
+                result = yield from self.late(peer, port, id, count)
                 channel.late = result is AGAIN
                 return result
             port.add(peer, 1)

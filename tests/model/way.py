@@ -13,6 +13,7 @@ class Way:
         self.task = task
         self.opened = self.claims = False
         self.peer: Peer | None = None
+        self.claimed = 0  # the number of the claim that was made last; 0: hello, or none
         self.gone: list[tuple[tuple[int, ...], Way]] = []
 
     def onward(self, id: int) -> Way | None:
@@ -73,6 +74,7 @@ class Ways:
         own = way.task == self.name
         if own and not self.rule("round"):
             return None
+        way.claimed = 0
         following = way.onward(id)
         if not following and (own or not way.opened):
             yield from self.listen(way, way.end)
@@ -86,14 +88,18 @@ class Ways:
             if not self.rule("end"):
                 self.close(way.end)
                 yield
-            self.tell(way.peer, "claim", (id, 1))
+            self.claims += 1
+            way.claimed = self.claims
+            self.tell(way.peer, "claim", (id, way.claimed))
             yield
             if self.rule("listen"):
                 yield from self.listen(way, way.end)
             following = way.onward(id)
-        if following:
-            return (yield from self.way_claim(following, id))
-        return way.peer
+        if not following:
+            return way.peer
+        peer = yield from self.way_claim(following, id)
+        way.claimed = following.claimed
+        return peer
 
     def bring(self, way: Way, id: int):
         """The same; it may have been heard no more than its knock."""
@@ -129,8 +135,9 @@ class Ways:
             self.world.seems_dead_id(self, id)
             return None
         port = self.counted(id, kind, peer)
-        if port and brought and port.peer is peer:
-            port.brought = True
+        if port and port.peer is peer:
+            port.brought |= brought
+            port.claim = way.claimed
         return port
 
     def way_leave(self, way: Way, id: int) -> None:

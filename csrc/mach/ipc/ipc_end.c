@@ -100,10 +100,13 @@ static void each_stand(struct ipc_port *port, void (*visit)(struct ipc_stand *, 
 
 /* ---- channels that were ends ------------------------------------------------------------- */
 
-/* The peer holds a right to the port, and may know it by a name of its own. */
-static void give_right(struct wire_channel *channel, struct ipc_port *port)
+/* The peer holds a right to the port, and may know it by a name of its own. Not if the port had moved
+ * away and has come back: GONE was said, and where that leads the peer has claimed it, or will. */
+static void give_right(struct wire_channel *channel, const struct ipc_stand *stand,
+                       struct ipc_port *port)
 {
-    (void)ipc_grants_add(&port->grants, channel->peer, 1);
+    if (!stand->moved)
+        (void)ipc_grants_add(&port->grants, channel->peer, 1);
     if (!util_id_is_none(channel->stand_alias))
         (void)ipc_port_alias(port, channel->stand_alias);
 }
@@ -133,7 +136,7 @@ static void hand_on(struct ipc_end *end, struct wire_channel *channel, struct ut
         struct ipc_port *port = channel->stands[i].port;
         if (!port || port->place != IPC_OWN)
             continue;
-        give_right(channel, port);
+        give_right(channel, &channel->stands[i], port);
         take_out(channel, i);
     }
 }
@@ -144,7 +147,7 @@ static void resolve_for_channel(struct wire_channel *channel, struct ipc_port *p
     for (uint32_t i = channel->stand_count; i-- > 0;) {
         if (!util_id_equal(channel->stands[i].id, port->node.id))
             continue;
-        give_right(channel, port);
+        give_right(channel, &channel->stands[i], port);
         take_out(channel, i);
         channel->puzzled = 0;
         channel->late = false;
@@ -153,17 +156,18 @@ static void resolve_for_channel(struct wire_channel *channel, struct ipc_port *p
 
 /* The peer has a right to that port, or hears where it is, or that it is dead. 0; -EAGAIN: others may
  * tell where it is, or it is moving just now. */
-static int read_stand(struct wire_channel *channel, struct util_id id)
+static int read_stand(struct wire_channel *channel, const struct ipc_stand *stand)
 {
+    struct util_id id = stand->id;
     struct ipc_port *port = ipc_port_find(id);
     if (port && port->place == IPC_OWN) {
-        give_right(channel, port);
+        give_right(channel, stand, port);
         channel->late = false;
         return 0;
     }
     if (ipc_riddle_is(id) && ipc_engine_puzzled(channel))
         return -EAGAIN;
-    int r = ipc_move_late(channel->peer, port, id);
+    int r = ipc_move_late(channel->peer, port, id, 0);
     channel->late = r == -EAGAIN;
     if (r == 0 && !util_id_is_none(channel->stand_alias))
         ipc_peer_tell(channel->peer, WIRE_DEAD, channel->stand_alias, 0);
@@ -174,8 +178,7 @@ bool ipc_end_read_stands(struct wire_channel *channel)
 {
     uint32_t count = channel->stand_count;
     ipc_task.engine.depth++;
-    while (channel->stands &&
-           read_stand(channel, channel->stands[channel->stand_count - 1].id) == 0)
+    while (channel->stands && read_stand(channel, &channel->stands[channel->stand_count - 1]) == 0)
         take_out(channel, channel->stand_count - 1);
     ipc_task.engine.depth--;
     if (!channel

@@ -58,7 +58,7 @@ int ipc_move_acknowledged(struct wire_channel *channel, const void *payload, siz
  * (ACK) on the channel that all else goes by, before anything else that follows from the move. */
 bool ipc_move_tombed(const struct wire_channel *channel, struct util_id id);
 /* A peer came with a right to `port` (NULL: unknown) that is not, or no longer, here: it is told
- * where it is, or that it is dead. 0; -EAGAIN: it is moving on just now, look again. */
-int ipc_move_late(struct ipc_peer *peer, struct ipc_port *port, struct util_id id);
+ * where it is, or that it is dead; `claim` is the number of its CLAIM, or 0. 0; -EAGAIN: it is moving on just now, look again. */
+int ipc_move_late(struct ipc_peer *peer, struct ipc_port *port, struct util_id id, uint64_t claim);
 
 #endif

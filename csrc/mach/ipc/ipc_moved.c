@@ -144,6 +144,7 @@ static void reroute(struct ipc_port *port, struct ipc_peer *from, struct ipc_pee
     port->hops++;
     port->peer = to;
     port->brought = false;
+    port->claim = 0;
     to->holds++;
     if (ipc_grants_add(&port->grants, to, 1) < 0) /* no memory: counted there for ever */
         port->grants.used = 0;
@@ -164,15 +165,25 @@ static void forget_debt(const struct ipc_peer *from, struct util_id id)
         (void)ipc_grants_take(&port->grants, from);
 }
 
+/* An answer to a claim, or to HELLO, and the right that is held was claimed later: the port has
+ * come back there meanwhile. */
+static bool is_newer(const struct ipc_port *port, const struct wire_moved *moved)
+{
+    return moved->serial == 0 && port->claim != moved->read;
+}
+
 /* Follows the rights that this task holds; gives back the others, which it held when it was said. */
 static int follow(struct ipc_peer *from, struct ipc_way *way, const struct util_id *ids,
-                  uint32_t count)
+                  const struct wire_moved *moved)
 {
+    uint32_t count = moved->count;
     bool *taken = calloc(count ? count : 1, sizeof *taken);
     if (!taken)
         return -EMFILE;
     for (uint32_t i = 0; i < count; i++) {
         struct ipc_port *port = held_of(from, ids[i]);
+        if (port && is_newer(port, moved))
+            port = NULL;
         struct ipc_peer *to = port ? ipc_way_claim(way, ids[i]) : NULL;
         bool brought = port && !to;
         if (brought)
@@ -184,8 +195,10 @@ static int follow(struct ipc_peer *from, struct ipc_way *way, const struct util_
             ipc_port_die(port);
         else
             forget_debt(from, ids[i]);
-        if (to)
+        if (to) {
             port->brought = brought;
+            port->claim = way->claimed;
+        }
     }
     for (uint32_t i = 0; i < count; i++) {
         if (!taken[i])
@@ -273,7 +286,7 @@ int ipc_move_hear(struct wire_channel *channel, const void *payload, size_t size
     mark_missed(channel, &moved, ids);
     channel->cut_known = moved.cut;
     if (follows)
-        r = follow(channel->peer, &way, ids, moved.count);
+        r = follow(channel->peer, &way, ids, &moved);
     ipc_way_close(&way);
     if (r < 0)
         return r;
@@ -302,7 +315,7 @@ static int send_end(struct wire_channel *channel, const struct ipc_port *port, u
     return r;
 }
 
-int ipc_move_late(struct ipc_peer *peer, struct ipc_port *port, struct util_id id)
+int ipc_move_late(struct ipc_peer *peer, struct ipc_port *port, struct util_id id, uint64_t claim)
 {
     struct wire_channel *channel = ipc_peer_channel(peer);
     struct {
@@ -325,7 +338,7 @@ int ipc_move_late(struct ipc_peer *peer, struct ipc_port *port, struct util_id i
     }
     moved.head.task = port->peer->id;
     moved.head.cut = channel->cut & ~1u; /* not a cut: what comes until then is passed on */
-    moved.head.read = channel->read;
+    moved.head.read = claim;
     (void)wire_channel_publish(channel, WIRE_MOVED, &moved, sizeof moved);
     return 0;
 }

@@ -58,6 +58,7 @@ struct ipc_task {
     bool behind;                    /* something was said to a peer that has moved ports */
     bool moving;                    /* amid a move: nothing else is sent */
     uint64_t moves;                 /* that this task has made, to number them */
+    uint64_t claims;                /* CLAIMs that it has made, the same */
     uint32_t armed_requests;        /* for send-possible, that wait for room */
     struct ipc_port *registered[3]; /* send rights, carried; NULL: none */
     uint32_t exc_guard;             /* TASK_EXC_GUARD_ */

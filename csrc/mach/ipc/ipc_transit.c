@@ -261,7 +261,7 @@ static int receive_count(struct wire_channel *channel, uint16_t kind, const void
     switch (kind) {
     case WIRE_CLAIM:
         if (!own) {
-            r = ipc_move_late(peer, port, entry.id);
+            r = ipc_move_late(peer, port, entry.id, entry.count);
             channel->late = r == -EAGAIN;
             return r;
         }

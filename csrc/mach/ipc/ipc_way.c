@@ -178,6 +178,7 @@ static void take_end(struct ipc_way *way)
 struct ipc_peer *ipc_way_claim(struct ipc_way *way, struct util_id id)
 {
     struct ipc_way *next = onward(way, id);
+    way->claimed = 0;
     if (!next && (!way->opened || is_own(way))) {
         listen_to(way, way->end);
         next = onward(way, id);
@@ -189,11 +190,16 @@ struct ipc_peer *ipc_way_claim(struct ipc_way *way, struct util_id id)
         next = onward(way, id);
     }
     if (!next && way->claims) {
-        ipc_peer_tell(way->peer, WIRE_CLAIM, id, 1);
+        way->claimed = ++ipc_task.claims;
+        ipc_peer_tell(way->peer, WIRE_CLAIM, id, way->claimed);
         listen_to(way, way->end);
         next = onward(way, id);
     }
-    return next ? ipc_way_claim(next, id) : way->peer;
+    if (!next)
+        return way->peer;
+    struct ipc_peer *peer = ipc_way_claim(next, id);
+    way->claimed = next->claimed;
+    return peer;
 }
 
 static struct ipc_peer *bringer(const struct ipc_way *way, struct util_id id)
@@ -230,8 +236,10 @@ struct ipc_port *ipc_way_take(struct ipc_way *way, struct util_id id, uint8_t ty
     if (brought)
         peer = ipc_way_bringer(way, id);
     port = peer ? ipc_way_counted(id, kind, peer, limit) : NULL;
-    if (port && brought && port->peer == peer)
-        port->brought = true;
+    if (port && port->peer == peer) {
+        port->brought |= brought;
+        port->claim = way->claimed;
+    }
     return port;
 }
 

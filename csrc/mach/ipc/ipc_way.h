@@ -38,7 +38,8 @@ struct ipc_way {
     struct ipc_peer *peer; /* NULL: the owner is gone, or resources are short; `error` says which */
     int error;             /* -EPIPE, or another -errno */
     struct ipc_gone *gone;
-    unsigned depth; /* ways within ways */
+    uint64_t claimed; /* the number of the CLAIM that was made last; 0: HELLO, or none */
+    unsigned depth;   /* ways within ways */
 };
 
 /* Takes an end connected to the door of task `owner`. `credentials` are the owner's, where they are

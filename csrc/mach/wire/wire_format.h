@@ -130,7 +130,7 @@ bool wire_decide(void *shared_entry, enum wire_decision decision);
 
 struct wire_count {
     struct util_id id;
-    uint64_t count;
+    uint64_t count; /* CLAIM: its number, which the answer bears that the port is elsewhere */
 };
 
 struct wire_number {
@@ -190,7 +190,8 @@ struct wire_moved {
     uint64_t token;      /* of an end connected to it that stands for the rights; 0: none;
                           * WIRE_ELSEWHERE: it comes with the same word on another channel */
     uint64_t serial; /* the move's number, acknowledged where the way is told; 0: none was made */
-    uint64_t read;   /* entries of yours that were read before the ports went */
+    uint64_t read;   /* entries of yours that were read before the ports went; without a move, the
+                      * CLAIM that this answers, or 0: what an end stood for */
     uint32_t cut;    /* this one's number, always even */
     uint32_t count;  /* struct util_id that follow: the ports' and send-once rights' ids */
 };

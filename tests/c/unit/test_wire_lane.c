@@ -1,6 +1,7 @@
 /* Lanes: order, wrapping, growth through all segments, the way back, and hostile neighbours. */
 #include "check.h"
 
+#include "wire/wire_format.h"
 #include "wire/wire_lane.h"
 
 #include <errno.h>
@@ -195,8 +196,34 @@ static void hostile(void)
     }
 }
 
+/* A move's entry is decided once, in the ring, by whichever side is first. */
+static void decided(enum wire_decision sender, enum wire_decision reader, bool sender_first)
+{
+    struct lane a, b;
+    void *mine;
+    const void *theirs;
+    uint16_t kind;
+    size_t size;
+    open_pair(&a, &b);
+    CHECK(lane_reserve(&a.out, sizeof(struct wire_spill), &mine) == 0);
+    *(struct wire_spill *)mine = (struct wire_spill){.fds = 1};
+    lane_commit(&a.out, WIRE_MOVE, sizeof(struct wire_spill));
+    CHECK(lane_peek(&b.in, &kind, &theirs, &size) == 1 && kind == WIRE_MOVE);
+    void *entry = (void *)(uintptr_t)theirs;
+    if (sender_first)
+        CHECK(wire_decide(mine, sender));
+    CHECK(wire_decide(entry, reader) == (!sender_first || reader == sender));
+    if (!sender_first)
+        CHECK(wire_decide(mine, sender) == (reader == sender));
+    close_pair(&a, &b);
+}
+
 int main(void)
 {
+    decided(WIRE_MADE, WIRE_REFUSED_MOVE, true);
+    decided(WIRE_MADE, WIRE_REFUSED_MOVE, false);
+    decided(WIRE_REFUSED_MOVE, WIRE_REFUSED_MOVE, true);
+    decided(WIRE_REFUSED_MOVE, WIRE_REFUSED_MOVE, false);
     order();
     growth();
     limits();
