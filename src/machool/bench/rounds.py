@@ -18,8 +18,8 @@ from machool.bench.usage import Cost
 
 MOST_STEPS = 3000
 WARM_STEPS, WARM_LARGE, WARM_BELOW = 2, 1, 32 << 20
-"""Steps that come first in a turn and do not count: the turns before may have taken from a contestant
-what it keeps from message to message."""
+"""Steps that come first in a turn and do not count: the turns before may have taken from a
+contestant what it keeps from message to message."""
 MOST_SECONDS = 6.0
 """For a contestant at one size: if its steps are long, it has fewer rounds, but two."""
 PARTS = 3
