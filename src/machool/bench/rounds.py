@@ -17,7 +17,7 @@ from machool.bench.other import Pair
 from machool.bench.usage import Cost
 
 MOST_STEPS = 3000
-WARM_STEPS, WARM_LARGE, WARM_BELOW = 2, 1, 32 << 20
+WARM_STEPS = 2
 """Steps that come first in a turn and do not count: the turns before may have taken from a
 contestant what it keeps from message to message."""
 MOST_SECONDS = 6.0
@@ -138,7 +138,7 @@ class Exchange:
         step, expected, now = self._step(), self.expected, time.perf_counter_ns
         took: list[int] = []
         before = usage.cost()
-        warm = WARM_STEPS if self.size < WARM_BELOW else WARM_LARGE
+        warm = WARM_STEPS
         self.pair.order("take", steps + warm, "all" if self.read else "none")
         for number in range(steps + warm):
             value = touch.value_of(number)
