@@ -177,7 +177,7 @@ int vm_loan_make(struct vm_ledger *ledger, size_t size, struct vm_loan **ret_loa
 {
     struct vm_loan *loan;
     size_t capacity = vm_pool_capacity(size);
-    if (!vm_pool_collect(ledger))
+    if (!vm_pool_keeps(capacity) || !vm_pool_collect(ledger))
         return -ENOENT;
     int r = vm_pool_new(ledger, capacity, &loan);
     if (r < 0)

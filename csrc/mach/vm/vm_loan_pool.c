@@ -224,6 +224,12 @@ size_t vm_pool_capacity(size_t size)
     return (pages + step - 1) & ~(step - 1);
 }
 
+bool vm_pool_keeps(size_t capacity)
+{
+    uint64_t most = vm_pool.idle_max > IDLE_MAX ? vm_pool.idle_max : IDLE_MAX;
+    return capacity <= 2 * (most + STEP_MAX);
+}
+
 bool vm_pool_suits(const struct vm_loan *loan, size_t size)
 {
     return loan->capacity >= size && loan->capacity / 2 <= vm_page_round(size);

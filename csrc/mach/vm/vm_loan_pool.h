@@ -60,6 +60,9 @@ extern struct vm_pool vm_pool;
 bool vm_pool_collect(struct vm_ledger *ledger);
 /* Bytes of an object that is to hold so many, with room for a little more the next time. */
 size_t vm_pool_capacity(size_t size);
+/* Whether an object of that size may lie idle at all: copies into larger ones would be dropped when they come
+ * back, at the expense of the next message. */
+bool vm_pool_keeps(size_t capacity);
 bool vm_pool_suits(const struct vm_loan *loan, size_t size);
 /* The loan that became idle last and suits, of any ledger, and was a region before: what lies ready for
  * copies stays there. Still idle. NULL: none. */

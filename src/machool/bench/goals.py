@@ -103,7 +103,7 @@ def _arrays(asked: Report) -> Iterator[Goal]:
 
 
 def _small(asked: Report) -> Iterator[Goal]:
-    ours, in_c = asked.bare("machool", "hot"), asked.bare("machool in C", "hot")
+    ours, in_c = asked.bare("machool, a CPU each", "hot"), asked.bare("machool in C", "hot")
     yield Goal("P4", "64 B, hot / iceoryx2", 1 / 8, ratio(ours, asked.bare("iceoryx2", "hot")))
     yield Goal("P4", "64 B, hot, µs", 1.5, ours)
     yield Goal("P4", "64 B, hot, in C, µs", 0.5, in_c)

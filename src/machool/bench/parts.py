@@ -21,7 +21,8 @@ from machool.bench import (
     usage,
 )
 from machool.bench.native import NativeExchange
-from machool.bench.other import Pair
+from machool.bench.other import Pair, Pairs
+from machool.bench.peers.ours import MachoolApart
 from machool.bench.progress import Progress
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
@@ -124,9 +125,11 @@ def round_trips(run: Run) -> list[dict[str, Any]]:
 def request_and_reply(run: Run) -> list[dict[str, Any]]:
     """64 bytes, nothing filled or read."""
     contestants: list[rounds.Contestant] = []
-    contestants += [rounds.Exchange(pair, "copy", read=False) for pair in run.pairs]
-    contestants += [native.untouched() for native in run.natives if native.way == "copy"]
-    return list(_rows(run, contestants, 64))
+    with Pairs([MachoolApart]) as apart:
+        for pair in [*apart.all, *run.pairs]:
+            contestants.append(rounds.Exchange(pair, "copy", read=False))
+        contestants += [native.untouched() for native in run.natives if native.way == "copy"]
+        return list(_rows(run, contestants, 64))
 
 
 def _rows(

@@ -86,3 +86,10 @@ class Machool(Producer):
 
     def close(self) -> None:
         self.client.close()
+
+
+class MachoolApart(Machool):
+    """The same, placed as those are that always spin."""
+
+    name = "machool, a CPU each"
+    spins = True
