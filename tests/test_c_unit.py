@@ -23,6 +23,7 @@ MEMORY = [
     *(MACH / "api" / f"{name}.c" for name in ("mach_vm", "mach_vm_access", "mach_vm_protect")),
 ]
 """For the programs of vm_kit.h, which supply what else these want."""
+CHANNEL = [MACH / "os/os_fd.c", MACH / "wire/wire_channel.c"]
 FLAGS = [
     "-std=gnu11", "-D_GNU_SOURCE", "-g", "-O1", "-Wall", "-Wextra", "-Wconversion", "-Werror",
     "-fsanitize=address,undefined", "-fno-sanitize-recover=all",
@@ -34,7 +35,8 @@ FLAGS = [
 @pytest.mark.parametrize("source", PROGRAMS, ids=lambda path: path.stem)
 def test_unit(source, tmp_path):
     program = tmp_path / source.stem
-    parts = [*PARTS, *MEMORY] if "vm_kit.h" in source.read_text() else PARTS
+    text = source.read_text()
+    parts = PARTS + (MEMORY if "vm_kit.h" in text else CHANNEL if "wire_channel.h" in text else [])
     built = subprocess.run(
         ["cc", *FLAGS, str(source), *map(str, parts), "-o", str(program), "-pthread"],
         capture_output=True,

@@ -184,6 +184,42 @@ def test_slow_client_holds_up_nobody(spawn, name, threads):
         threads.join()
 
 
+def test_answers_that_fill_the_socket(each_transport, spawn, name, threads):
+    """Each answer brings a descriptor, and a socket holds some 270: the server waits until a client that
+    was stopped takes them, and is woken when it does."""
+
+    def client(name):
+        with machool.Client(name, timeout=30) as client:
+            for _ in range(600):
+                client.send(reply=True)
+            tell("asked")
+            hear()
+            tell([len(client.receive().ool[0]) for _ in range(600)])
+            hear()
+
+    with machool.Server(name) as server:
+        peer = spawn(client, name)
+        requests = [server.receive(LIMIT) for _ in range(600)]
+        assert peer.hear() == "asked"
+        peer.stop()
+        for answered, request in enumerate(requests):
+            try:
+                request.reply(ool=bytes(70_000), timeout=0)
+            except machool.TimedOut:
+                break
+
+        def answer_the_others():
+            for request in requests[answered:]:
+                request.reply(ool=bytes(70_000))
+
+        threads.start(answer_the_others)
+        peer.tell("receive")
+        peer.resume()
+        assert peer.hear() == [70_000] * 600
+        threads.join()
+    assert 0 < answered < 600
+
+
 # --- threads --------------------------------------------------------------------------------------
 
 

@@ -107,7 +107,7 @@ static bool arm(struct wire_channel *channel)
 {
     for (unsigned i = 0; i < 8; i++) {
         if (channel->closed || channel->broken || channel->starved ||
-            (!channel->stands && !lane_arm(&channel->lane.in))) {
+            (!channel->stands && !wire_channel_arm(channel))) {
             channel->armed = true;
             return true;
         }

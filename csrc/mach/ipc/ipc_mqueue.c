@@ -243,7 +243,7 @@ mach_msg_return_t ipc_mqueue_send(struct ipc_kmsg *kmsg, int64_t milliseconds)
         struct wire_channel *channel = port->place == IPC_REMOTE ? ipc_peer_channel(port->peer)
                                                                  : NULL;
         if (channel) {
-            lane_want_room(&channel->lane.out);
+            wire_channel_want_room(channel);
             mr = send_now(kmsg, port); /* room may have come before the wish was seen */
             if (mr != MACH_SEND_TIMED_OUT)
                 break;

@@ -84,7 +84,7 @@ static void want_room(struct ipc_port *port)
 {
     struct wire_channel *channel = port->place == IPC_REMOTE ? ipc_peer_channel(port->peer) : NULL;
     if (channel)
-        lane_want_room(&channel->lane.out);
+        wire_channel_want_room(channel);
 }
 
 static void fire_possible(struct ipc_entry *entry)

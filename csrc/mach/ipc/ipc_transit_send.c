@@ -197,7 +197,7 @@ static int post(struct ipc_kmsg *take_kmsg, struct ipc_port *borrow_port)
                                            ? ipc_peer_channel(port->peer)
                                            : NULL;
         if (channel) {
-            lane_want_room(&channel->lane.out);
+            wire_channel_want_room(channel);
             asked = true; /* room may have come before the wish was seen */
             r = -ERESTART;
         }

@@ -119,10 +119,23 @@ int wire_channel_reserve(struct wire_channel *channel, size_t payload, void **re
 
 void wire_channel_ring(struct wire_channel *channel)
 {
-    /* A full socket is as good as a bell, and a dead peer needs none: no result matters. */
+    /* A socket that is full tells of descriptors, and their entries will be read; a dead peer needs no
+     * bell: no result matters. */
     const struct wire_datagram bell = {.kind = WIRE_BELL};
     (void)os_send(channel->fd, &bell, WIRE_DATAGRAM_SHORT, NULL, 0, false);
     ipc_engine_rang();
+}
+
+bool wire_channel_arm(struct wire_channel *channel)
+{
+    channel->bells++;
+    return lane_arm(&channel->lane.in);
+}
+
+void wire_channel_want_room(struct wire_channel *channel)
+{
+    channel->bells++;
+    lane_want_room(&channel->lane.out);
 }
 
 bool wire_channel_commit_quietly(struct wire_channel *channel, enum wire_kind kind, size_t payload)
@@ -213,9 +226,24 @@ static int nothing_read(struct wire_channel *channel, int r)
 {
     if (r == -ENOMEM || r == -ENOBUFS)
         channel->starved = true;
-    else if (r != -EAGAIN)
+    else if (r == -EAGAIN)
+        channel->bells = 0;
+    else
         channel->ended = true;
     return 0;
+}
+
+/* It may be for what is in the ring, or for room. */
+static int hear_bell(struct wire_channel *channel)
+{
+    int r = os_discard(channel->fd);
+    if (r < 0)
+        return nothing_read(channel, r);
+    channel->rung = true;
+    if (channel->bells)
+        channel->bells--;
+    ipc_engine_wake_all(&channel->waiters);
+    return WIRE_BELL;
 }
 
 /* Takes one datagram; its kind, or 0 when there is nothing more for now. */
@@ -230,11 +258,8 @@ static int read_datagram(struct wire_channel *channel, wire_welcome *welcome)
         channel->broken = true;
         return 0;
     }
-    if (datagram.kind == WIRE_BELL) {
-        channel->rung = true;
-        r = os_discard(channel->fd);
-        return r < 0 ? nothing_read(channel, r) : WIRE_BELL;
-    }
+    if (datagram.kind == WIRE_BELL)
+        return hear_bell(channel);
     struct wire_fds *fds = NULL;
     if (datagram.kind == WIRE_FDS &&
         (!os_fd_headroom(datagram.count) || !(fds = new_fds(&datagram)))) {
@@ -263,22 +288,22 @@ static int read_datagram(struct wire_channel *channel, wire_welcome *welcome)
 void wire_channel_read_socket(struct wire_channel *channel, bool to_bell, wire_welcome *welcome)
 {
     channel->starved = false;
-    to_bell = to_bell && channel->bells == 0;
-    channel->bells = 0;
+    to_bell = to_bell && channel->bells < BELLS_LEFT;
+    bool room = false;
     while (!channel->ended && !channel->broken && !channel->closed) {
         int kind = read_datagram(channel, welcome);
+        room |= kind == WIRE_FDS;
         if (kind == 0 || (to_bell && kind == WIRE_BELL))
-            return;
+            break;
     }
+    if (room && !channel->closed && lane_room_wanted(&channel->lane.in))
+        wire_channel_ring(channel);
 }
 
 bool wire_channel_leave_bell(struct wire_channel *channel)
 {
-    if (!channel->rung || channel->starved || channel->bells == BELLS_LEFT ||
-        !lane_ready(&channel->lane.in))
-        return false;
-    channel->bells++;
-    return true;
+    return channel->rung && !channel->starved && channel->bells < BELLS_LEFT &&
+           lane_ready(&channel->lane.in);
 }
 
 /* Moves descriptors with that token from the kept datagrams; older ones were never claimed. */

@@ -56,7 +56,7 @@ struct wire_channel {
     struct util_id alias;     /* of a look-up that was not answered in time */
     int64_t heard;            /* when an entry of the peer's was last read */
     bool rung;                /* a bell has been read: nothing but bells and descriptors follow */
-    uint8_t bells;            /* rung since the socket was last read to its end */
+    unsigned bells;           /* at most so many are in the socket: asked for and not read */
     uint64_t token;           /* of the last descriptors sent */
     struct util_link fds;     /* struct wire_fds: received, not yet asked for */
     struct util_link waiters; /* struct ipc_waiter: senders that wait for room or a slot */
@@ -102,7 +102,11 @@ int wire_channel_publish(struct wire_channel *channel, enum wire_kind kind, cons
  * the caller keeps its descriptors. */
 int wire_channel_send_fds(struct wire_channel *channel, const int *borrow_fds, unsigned count,
                           uint64_t *ret_token);
+/* Rings the peer's bell: it has asked for that, as a reader or for room. */
 void wire_channel_ring(struct wire_channel *channel);
+/* As lane_arm and lane_want_room: every bell that this side asks for is counted. */
+bool wire_channel_arm(struct wire_channel *channel);
+void wire_channel_want_room(struct wire_channel *channel);
 /* Whether ports have begun to move away from the peer since the last MOVED that was read. */
 bool wire_channel_cut(const struct wire_channel *channel);
 
@@ -114,7 +118,9 @@ typedef void wire_welcome(struct wire_channel *channel, const struct wire_datagr
                           const struct os_received *received);
 /* Reads the socket until it is empty, or, with `to_bell`, until a bell has been read: it says all
  * that those behind it can say, descriptors are fetched when their entry asks for them, and an end
- * brings an event of its own. WELCOME and a late ANSWER go to `welcome`. Sets ended, starved,
+ * brings an event of its own. Not so when many bells have been asked for, since one event may tell of
+ * several: left unread, they would fill the socket. Bells wake who waits for room; where descriptors
+ * were, the peer hears of the room. WELCOME and a late ANSWER go to `welcome`. Sets ended, starved,
  * broken. */
 void wire_channel_read_socket(struct wire_channel *channel, bool to_bell, wire_welcome *welcome);
 /* Exactly `count` descriptors that came with that token, owned by the caller. 0, -EMFILE (they
