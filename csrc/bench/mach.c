@@ -180,10 +180,10 @@ static int mach_take(struct bench_pair *pair)
                    .msgh_remote_port = buffer.header.msgh_remote_port},
         .seen = pair_read(pair, at),
     };
+    if (large && vm_deallocate(mach_task_self(), (vm_address_t)at, size))
+        return EIO; /* before answering: the producer finds the pages at hand again */
     if (mach_msg(&answer.header, MACH_SEND_MSG, sizeof answer, 0, MACH_PORT_NULL,
                  MACH_MSG_TIMEOUT_NONE, MACH_PORT_NULL))
-        return EIO;
-    if (large && vm_deallocate(mach_task_self(), (vm_address_t)at, size))
         return EIO;
     return 0;
 }

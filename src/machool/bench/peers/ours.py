@@ -1,4 +1,8 @@
-"""machool: up to a page in the message itself, more as out-of-line memory."""
+"""machool: up to a page in the message itself, more as out-of-line memory.
+
+What a consumer has looked at is given back before it answers, as by all that share memory here: the next
+message finds its pages free, and warm.
+"""
 
 import os
 from typing import Any
@@ -21,7 +25,11 @@ class MachoolConsumer(Consumer):
 
     def take(self, look: Look) -> None:
         request = self.server.receive()
-        seen = look(request.ool[0] if request.descriptors else request.body)
+        if request.descriptors:
+            with request.ool[0] as part:
+                seen = look(part)
+        else:
+            seen = look(request.body)
         request.reply(seen.to_bytes(4, "little"))
 
     def close(self) -> None:
