@@ -43,7 +43,7 @@ static struct ipc_port *take_spare(void)
 static void port_free(struct ipc_port *take_port)
 {
     ipc_grants_clear(&take_port->grants);
-    if (ipc_task.spare_count >= SPARE_MOST || take_port->grants.size > 2) {
+    if (ipc_task.spare_count + 1 > SPARE_MOST || take_port->grants.size > 2) {
         ipc_grants_deinit(&take_port->grants);
         free(take_port);
         return;

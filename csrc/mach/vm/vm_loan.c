@@ -241,6 +241,13 @@ static bool is_plain(const struct vm_region *region)
            mprotect((void *)region->address, region->size, PROT_READ | PROT_WRITE) == 0;
 }
 
+/* The pages stay the region's, as before. */
+static void disown(struct vm_loan *take_loan)
+{
+    take_loan->address = 0;
+    vm_pool_free(take_loan);
+}
+
 int vm_loan_take(struct vm_ledger *ledger, struct vm_region *region, enum vm_loan_leave leave,
                  struct vm_loan **ret_loan)
 {
@@ -250,15 +257,12 @@ int vm_loan_take(struct vm_ledger *ledger, struct vm_region *region, enum vm_loa
     bool fresh = !loan;
     if (loan && loan->ledger == ledger && vm_pool.lent_bytes + region->size > vm_pool.lent_max)
         return -EAGAIN;
-    int r = fresh ? adopt_region(ledger, region, &loan) : 0;
+    if (fresh && adopt_region(ledger, region, &loan) < 0)
+        return -EAGAIN;
     uintptr_t home = region->address;
-    if (r == 0)
-        r = move_away(loan, leave == VM_LOAN_ZEROS);
-    if (r < 0) {
-        if (fresh && loan)
-            loan->address = 0; /* the region's, as before */
-        if (fresh && loan)
-            vm_pool_free(loan);
+    if (move_away(loan, leave == VM_LOAN_ZEROS) < 0) {
+        if (fresh)
+            disown(loan);
         return -EAGAIN;
     }
     loan->used = region->used;

@@ -246,13 +246,15 @@ static void drop_idle(struct vm_loan *take_loan)
     vm_pool_free(loan);
 }
 
-/* Whether no more than two are idle, of twice the bound: who sends one large message after another has
- * two under way, if the answer comes before the pages. Who has set a smaller bound wants it so. */
-static bool are_few(uint64_t most)
+/* Whether no more is idle than may be; or the two that came back last, of twice as much: who sends one large
+ * message after another has two under way, if the answer comes before the pages. Who has set a smaller
+ * bound wants it so. */
+static bool is_within(uint64_t most)
 {
     const struct util_link *second = vm_pool.by_age.next->next;
-    return most >= IDLE_MAX && second->next == &vm_pool.by_age &&
-           vm_pool.idle_bytes <= 2 * (most + STEP_MAX);
+    bool few = second == &vm_pool.by_age || second->next == &vm_pool.by_age;
+    return vm_pool.idle_bytes <= most ||
+           (few && most >= IDLE_MAX && vm_pool.idle_bytes <= 2 * (most + STEP_MAX));
 }
 
 /* Keeps to the bound, and drops what nobody has wanted for long. */
@@ -260,9 +262,7 @@ static void trim(uint64_t most, int64_t now)
 {
     while (!util_list_empty(&vm_pool.by_age)) {
         struct vm_loan *oldest = UTIL_CONTAINER(vm_pool.by_age.prev, struct vm_loan, by_age);
-        bool alone = oldest->capacity == vm_pool.idle_bytes && oldest->capacity <= 2 * most;
-        bool kept = vm_pool.idle_bytes <= most || alone || are_few(most);
-        if (kept && now - oldest->since < IDLE_LONG)
+        if (is_within(most) && now - oldest->since < IDLE_LONG)
             break;
         drop_idle(oldest);
     }

@@ -182,7 +182,7 @@ static void idle_memory_is_bounded(void)
     vm_loan_limits(400 * KiB, 256 * MiB); /* at once */
     CHECK(loan_stats().idle_bytes <= 400 * KiB && loan_stats().idle_bytes >= SIZE);
     region_free(loan_pass(plain, SIZE, false), SIZE);
-    vm_loan_limits(SIZE / 2, 256 * MiB); /* alone, it may be twice as much, but not more */
+    vm_loan_limits(SIZE / 2, 256 * MiB);
     CHECK(loan_stats().idle_bytes == 0);
     region_free(loan_pass(region_new(600 * KiB), 600 * KiB, true), 600 * KiB);
     CHECK(loan_stats().idle_bytes == 0);

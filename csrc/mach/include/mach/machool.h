@@ -52,10 +52,10 @@ kern_return_t machool_give(vm_address_t address, vm_size_t size);
 
 /*
  * Memory that travels between tasks of one user comes back to be used again. So many bytes of it may
- * lie idle in this process (64 MiB until told otherwise; the two that came back last, twice as much), and so
- * many may be with others (an eighth of the machine's memory, 256 MiB at least); what is above goes in
- * memory of its own. 0 and 0 turn it off, as does MACHOOL_LOANS=0 in the environment. Without effect
- * on macOS.
+ * lie idle in this process (64 MiB until told otherwise, of which the two that came back last may be twice as
+ * much; a smaller bound is kept to the byte), and so many may be with others (an eighth of the machine's
+ * memory, 256 MiB at least); what is above goes in memory of its own. 0 and 0 turn it off, as does
+ * MACHOOL_LOANS=0 in the environment. Without effect on macOS.
  */
 void machool_set_limits(uint64_t idle_bytes, uint64_t lent_bytes);
 /* Gives idle memory back to the system. */
