@@ -231,7 +231,7 @@ static PyObject *client_request(PyObject *object, PyTypeObject *defining, PyObje
                                : common(state, self, values, &milliseconds, &room);
     if (!out)
         return NULL;
-    int64_t deadline = deadline_after(milliseconds);
+    int64_t deadline = once ? -1 : deadline_after(milliseconds);
     mach_port_name_t reply = atomic_exchange(&self->spare, MACH_PORT_NULL);
     if (!reply)
         reply = new_port(state);
@@ -240,7 +240,7 @@ static PyObject *client_request(PyObject *object, PyTypeObject *defining, PyObje
     bool sent = reply &&
                 address(self, out, reply,
                         once ? MACH_MSG_TYPE_MAKE_SEND_ONCE : MACH_MSG_TYPE_MAKE_SEND) &&
-                (once ? outgoing_request(state, out, deadline, reply, &in, &mr)
+                (once ? outgoing_request(state, out, milliseconds, reply, &in, &deadline, &mr)
                       : outgoing_send(state, out, milliseconds));
     outgoing_free(out);
     if (!sent) {

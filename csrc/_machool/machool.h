@@ -154,9 +154,10 @@ void outgoing_free(struct outgoing *out);
 
 struct incoming;
 /* The same; where the GIL was released for it, then by the same call the first attempt to receive the
- * answer on `reply`: what that came to in *ret_result, for incoming_go_on. */
-bool outgoing_request(struct state *state, struct outgoing *out, int64_t deadline,
-                      mach_port_name_t reply, struct incoming *in, mach_msg_return_t *ret_result);
+ * answer on `reply`: what that came to in *ret_result, for incoming_go_on, as the deadline is. */
+bool outgoing_request(struct state *state, struct outgoing *out, int64_t milliseconds,
+                      mach_port_name_t reply, struct incoming *in, int64_t *ret_deadline,
+                      mach_msg_return_t *ret_result);
 
 /* ---- receive.c --------------------------------------------------------------------------- */
 

@@ -149,12 +149,6 @@ static int send_until(struct outgoing *out, int64_t deadline, struct exchange *w
                       bool *ret_holds)
 {
     bool first = true;
-    if (is_small(out)) {
-        mach_msg_return_t mr = send_at_once(out);
-        *ret_holds |= handed_back(mr);
-        if (mr != MACH_SEND_TIMED_OUT && mr != MACH_SEND_INTERRUPTED)
-            return mr;
-    }
     for (;;) {
         int64_t left = milliseconds_left(deadline), sleep = next_sleep(left, first);
         mach_msg_return_t mr = with ? exchange_once(out, with, sleep) : send_once(out, sleep);
@@ -167,10 +161,15 @@ static int send_until(struct outgoing *out, int64_t deadline, struct exchange *w
     }
 }
 
-static bool send(struct state *state, struct outgoing *out, int64_t deadline, struct exchange *with)
+/* The deadline of `milliseconds` in *ret_deadline: it is looked for once a small message is under way. */
+static bool send(struct state *state, struct outgoing *out, int64_t milliseconds,
+                 struct exchange *with, int64_t *ret_deadline)
 {
-    bool holds = false;
-    int r = send_until(out, deadline, with, &holds);
+    int r = is_small(out) ? send_at_once(out) : MACH_SEND_TIMED_OUT;
+    bool holds = is_small(out) && handed_back(r);
+    *ret_deadline = deadline_after(milliseconds);
+    if (r == MACH_SEND_TIMED_OUT || r == MACH_SEND_INTERRUPTED)
+        r = send_until(out, *ret_deadline, with, &holds);
     if (r == MACH_MSG_SUCCESS) {
         outgoing_let_go(out, true);
         return true;
@@ -184,16 +183,18 @@ static bool send(struct state *state, struct outgoing *out, int64_t deadline, st
 
 bool outgoing_send(struct state *state, struct outgoing *out, int64_t milliseconds)
 {
-    return send(state, out, deadline_after(milliseconds), NULL);
+    int64_t deadline;
+    return send(state, out, milliseconds, NULL, &deadline);
 }
 
-bool outgoing_request(struct state *state, struct outgoing *out, int64_t deadline,
-                      mach_port_name_t reply, struct incoming *in, mach_msg_return_t *ret_result)
+bool outgoing_request(struct state *state, struct outgoing *out, int64_t milliseconds,
+                      mach_port_name_t reply, struct incoming *in, int64_t *ret_deadline,
+                      mach_msg_return_t *ret_result)
 {
     struct exchange with = {.reply = reply, .in = in, .result = MACH_RCV_INTERRUPTED};
     bool holds = out->part_count || out->right_count; /* to be let go before any waiting */
     incoming_init(in);
-    if (!send(state, out, deadline, holds ? NULL : &with))
+    if (!send(state, out, milliseconds, holds ? NULL : &with, ret_deadline))
         return false;
     *ret_result = with.result;
     return true;
