@@ -39,6 +39,7 @@ def keeper(name):
             answer = b""
             if command == b"keep":
                 kept.extend(request.ool)
+                answer = " ".join(part.transport for part in request.descriptors).encode()
             elif command == b"drop":
                 kept.clear()
             elif command == b"look":
@@ -178,6 +179,23 @@ def test_turned_off_memory_travels_in_objects(keep, name, off):
         asked(client, b"stats")  # by then it has returned what it did not send back
         assert machool.stats()["lent_bytes"] == 0
         del view
+
+
+def test_a_region_sent_again_is_shared(client):
+    """Copied once where pages for that lie ready; from then on only if it has been written to."""
+
+    def transport():
+        way = client.request(b"keep", ool=region).body
+        assert client.request(b"look").body == repr([[memoryview(region)[0]]]).encode()
+        client.request(b"drop")
+        return way
+
+    client.request(b"keep", ool=bytes(MIB))
+    client.request(b"drop")
+    region = filled(MIB, 1)
+    assert [transport() for _ in range(4)] == [b"lent", b"shared", b"shared", b"shared"]
+    memoryview(region)[:] = b"\x02" * MIB
+    assert [transport() for _ in range(2)] == [b"lent", b"lent"]
 
 
 def test_moved_on_to_its_lender_it_comes_home(client):

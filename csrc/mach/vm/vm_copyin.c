@@ -1,8 +1,9 @@
 /* See vm_copy.h: the way in, from a program's memory to a payload.
  *
  * In this order: a region that goes leaves by its own pages; one that is a snapshot already goes again,
- * with what has changed if that is little; one that was never sent is made a snapshot, unless pages to
- * copy it into lie ready; everything else is copied, into a loan if the receiver is one to lend to. */
+ * with what has changed if that is little; another is made a snapshot, unless it is sent for the first
+ * time and pages to copy it into lie ready; everything else is copied, into a loan if the receiver is one
+ * to lend to. */
 #include "vm/vm_copyin.h"
 
 #include "os/os_maps.h"
@@ -271,11 +272,16 @@ static bool take_gift(uintptr_t address)
 }
 
 /* Whether it is better copied into a loan that lies ready than frozen, which would cost the program a
- * fault for each page that it writes to later. What is frozen already costs nothing more. */
+ * fault for each page that it writes to later: once, since who sends it again may have left it as it was.
+ * What is frozen already costs nothing more. */
 static bool better_copied(struct vm_ledger *lender, uintptr_t address, uint32_t size)
 {
-    const struct vm_region *region = vm_map_find(address);
-    return region && region->state == VM_REGION_SHARED && vm_loan_is_ready(lender, size);
+    struct vm_region *region = vm_map_find(address);
+    if (!region || region->state != VM_REGION_SHARED || region->copied ||
+        !vm_loan_is_ready(lender, size))
+        return false;
+    region->copied = true;
+    return true;
 }
 
 /* A region passes by itself if it can, but for the delta. 0; -EAGAIN: it has to be copied; or another

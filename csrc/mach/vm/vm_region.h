@@ -58,6 +58,7 @@ struct vm_region {
     enum vm_region_state state;
     bool reserved;
     bool protected;       /* by vm_protect, perhaps */
+    bool copied;          /* SHARED: it was sent, as a copy; the next time it freezes */
     bool given;           /* the program will not look at it again if its next send succeeds */
     struct vm_loan *loan; /* LOAN: not owned, of this region alone; else NULL */
     struct vm_task *told; /* owned: tasks that the object has gone to, or has come from */

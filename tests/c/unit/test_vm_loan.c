@@ -98,6 +98,27 @@ static void forwarded_to_a_third(void)
     vm_ledger_unref(third);
 }
 
+/* Copied once where pages lie ready; sent again, it is a snapshot, until it has been written to. */
+static void a_region_sent_again_is_shared(void)
+{
+    region_free(loan_pass(plain, SIZE, false), SIZE);
+    char *at = filled(SIZE, 5);
+    for (unsigned round = 0; round < 4; round++) {
+        struct vm_copy copy = loan_send(&here, at, SIZE, false);
+        CHECK(copy.how == (round == 0 ? VM_COPY_LENT : VM_COPY_SHARED));
+        CHECK((copy.kind == VM_COPY_LOAN) == (round == 0));
+        vm_copy_deinit(&copy);
+    }
+    memset(at, 6, SIZE);
+    struct vm_copy copy = loan_send(&here, at, SIZE, false);
+    CHECK(copy.how == VM_COPY_LENT);
+    copy = loan_arrive(&there, loan_post(&copy));
+    char *got = receive_memory(&copy);
+    CHECK(all(got, SIZE, 6) && all(at, SIZE, 6));
+    region_free(got, SIZE);
+    region_free(at, SIZE);
+}
+
 /* ---- nothing of another message -------------------------------------------------------------- */
 
 static void recycled_memory_is_zero(void)
@@ -393,6 +414,7 @@ int main(void)
     RUN(a_region_moves_and_leaves_a_hole);
     RUN(moved_back_to_its_lender);
     RUN(forwarded_to_a_third);
+    RUN(a_region_sent_again_is_shared);
     RUN(recycled_memory_is_zero);
     RUN(edges_are_zero);
     RUN(small_messages);
