@@ -127,6 +127,28 @@ void kit_event_wait(struct kit_event *event, unsigned count);  /* until posted `
 void kit_event_quiet(struct kit_event *event, unsigned count); /* stays at `count` for A_MOMENT */
 uint64_t kit_milliseconds(void);                               /* monotonic */
 
+/* A thread that blocks in one call of mach_msg. The test sets the port and, as it needs them, what
+ * follows it; all else begins as zeros. */
+struct kit_call {
+    mach_port_t port; /* received from, or sent to */
+    mach_msg_id_t id; /* of the message that goes, or came */
+    mach_msg_option_t options;
+    mach_msg_timeout_t timeout; /* counts with MACH_RCV_TIMEOUT or MACH_SEND_TIMEOUT */
+    mach_msg_size_t size;       /* the room for what comes; 0: for all */
+    struct kit_event *all;      /* posted at the end of the call too, unless NULL */
+    mach_msg_return_t result;
+    struct plain_rcv message; /* as the call left it; a header alone is sent */
+    struct kit_event started;
+    struct kit_event done;
+    pthread_t thread;
+};
+void *kit_call_receives(void *call); /* the two that kit_call_start can run */
+void *kit_call_sends(void *call);
+void kit_call_start(struct kit_call *call, void *(*run)(void *));
+void kit_block_receiving(struct kit_call *call); /* starts it and sees that it waits */
+void kit_block_sending(struct kit_call *call);
+mach_msg_return_t kit_call_end(struct kit_call *call); /* within PATIENCE; its result */
+
 /* The pair: two tasks with a port each and a send right to each other's. The test registers a
  * service of its own name, the peer looks it up and sends its port. `argument` reaches the peer. */
 struct kit_pair {

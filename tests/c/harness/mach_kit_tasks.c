@@ -138,6 +138,65 @@ void kit_event_quiet(struct kit_event *event, unsigned count)
     pthread_mutex_unlock(&event->lock);
 }
 
+static void *call_ends(struct kit_call *call)
+{
+    kit_event_post(&call->done);
+    if (call->all != NULL)
+        kit_event_post(call->all);
+    return NULL;
+}
+
+void *kit_call_receives(void *argument)
+{
+    struct kit_call *call = argument;
+    mach_msg_size_t size = call->size != 0 ? call->size : sizeof(call->message);
+    kit_event_post(&call->started);
+    call->result = mach_msg(&call->message.header, MACH_RCV_MSG | call->options, 0, size,
+                            call->port, call->timeout, MACH_PORT_NULL);
+    call->id = call->message.header.msgh_id;
+    return call_ends(call);
+}
+
+void *kit_call_sends(void *argument)
+{
+    struct kit_call *call = argument;
+    kit_header(&call->message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0),
+               sizeof(call->message.header), call->port, MACH_PORT_NULL, call->id);
+    kit_event_post(&call->started);
+    call->result = kit_send(&call->message.header, call->options, call->timeout);
+    return call_ends(call);
+}
+
+void kit_call_start(struct kit_call *call, void *(*run)(void *))
+{
+    call->started = call->done = (struct kit_event)KIT_EVENT_INIT;
+    call->thread = kit_thread(run, call);
+}
+
+static void block(struct kit_call *call, void *(*run)(void *))
+{
+    kit_call_start(call, run);
+    kit_event_wait(&call->started, 1);
+    kit_event_quiet(&call->done, 0);
+}
+
+void kit_block_receiving(struct kit_call *call)
+{
+    block(call, kit_call_receives);
+}
+
+void kit_block_sending(struct kit_call *call)
+{
+    block(call, kit_call_sends);
+}
+
+mach_msg_return_t kit_call_end(struct kit_call *call)
+{
+    kit_event_wait(&call->done, 1);
+    kit_join(call->thread);
+    return call->result;
+}
+
 uint64_t kit_milliseconds(void)
 {
     struct timespec time;
