@@ -1,33 +1,11 @@
 /* Names under fire: races, kills, owners that are stopped, many threads, services that come and go.
  * Section 7: S166, S168, S169, S173. */
-#include "harness/mach_kit.h"
+#include "harness/bootstrap_kit.h"
 
 #include <signal.h>
-#include <string.h>
 #include <unistd.h>
 
-#define GATE_LAUNCHD() GATE_DARWIN("the codes of the launchd in use are not published")
 #define GATE_STOPPED() GATE_DARWIN("launchd answers, whatever the owner does")
-
-typedef char service_name[BOOTSTRAP_MAX_NAME_LEN];
-
-static kern_return_t look_up_code(const char *name)
-{
-    mach_port_t port = MACH_PORT_NULL;
-    kern_return_t result = bootstrap_look_up(bootstrap_port, name, &port);
-    if (result == KERN_SUCCESS)
-        kit_deallocate(port);
-    return result;
-}
-
-static void wait_until_unknown(const char *name)
-{
-    uint64_t end = kit_milliseconds() + PATIENCE;
-    kern_return_t result;
-    while ((result = look_up_code(name)) == KERN_SUCCESS) /* S173 */
-        ASSERT(kit_milliseconds() < end);
-    ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, result);
-}
 
 /* ---- races ----------------------------------------------------------------------------------- */
 
@@ -111,8 +89,7 @@ PEER(hard_owner)
 {
     service_name name;
     mach_port_t port = kit_port();
-    strncpy(name, parent_argument(), sizeof(name) - 1);
-    name[sizeof(name) - 1] = '\0';
+    kit_argument_name(name);
     ASSERT_OK(bootstrap_register(bootstrap_port, name, port));
     parent_tell();
     parent_hear();
@@ -134,7 +111,7 @@ TEST_FOR(S169_name_is_free_once_its_owner_is_reaped, 60)
             ASSERT_OK(bootstrap_look_up(bootstrap_port, name, &held));
         peer_kill(&peer);
         ASSERT_OK(bootstrap_register(bootstrap_port, name, port));
-        ASSERT_OK(look_up_code(name));
+        ASSERT_OK(kit_look_up_code(name));
         kit_destroy(port);
         if (held != MACH_PORT_NULL) {
             kit_wait_dead(held);
@@ -154,7 +131,7 @@ static void *look_up_until_stopped(void *argument)
 {
     struct looker *looker = argument;
     while (!__atomic_load_n(looker->stop, __ATOMIC_RELAXED)) {
-        kern_return_t result = look_up_code(looker->name);
+        kern_return_t result = kit_look_up_code(looker->name);
         if (result == BOOTSTRAP_SUCCESS)
             looker->found++;
         else
@@ -167,8 +144,7 @@ static void *look_up_until_stopped(void *argument)
 PEER(hard_flickers)
 {
     service_name name;
-    strncpy(name, parent_argument(), sizeof(name) - 1);
-    name[sizeof(name) - 1] = '\0';
+    kit_argument_name(name);
     for (int i = 0; i < 300; i++) {
         mach_port_t port = kit_port();
         struct plain_rcv received;
@@ -198,7 +174,7 @@ TEST_FOR(S173_look_ups_while_the_service_comes_and_goes, 60)
     for (int i = 0; i < 3; i++)
         kit_join(threads[i]);
     ASSERT(lookers[0].found + lookers[1].found + lookers[2].found > 0);
-    wait_until_unknown(name);
+    kit_wait_unknown(name);
 }
 
 /* ---- owners that are stopped ------------------------------------------------------------------ */
@@ -243,7 +219,7 @@ TEST(S168_many_threads_look_up_while_the_owner_is_stopped)
     peer_kill(&peer);
     kit_wait_dead(looks[0].found);
     kit_destroy(looks[0].found);
-    wait_until_unknown(name);
+    kit_wait_unknown(name);
 }
 
 TEST(S169_owner_is_killed_while_it_is_stopped)
@@ -260,7 +236,7 @@ TEST(S169_owner_is_killed_while_it_is_stopped)
     kit_send_plain(found, 1);
     peer_kill(&peer);
     kit_wait_dead(found);
-    ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, look_up_code(name));
+    ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, kit_look_up_code(name));
     ASSERT_CODE(MACH_SEND_INVALID_DEST, kit_try_plain(found, MACH_MSG_TYPE_COPY_SEND, 2, 0));
     kit_destroy(found);
 }
@@ -282,7 +258,7 @@ TEST(S168_a_stopped_owner_is_in_nobodys_way)
     ASSERT_CODE(BOOTSTRAP_NOT_PRIVILEGED, bootstrap_check_in(bootstrap_port, stopped, &found));
     peer_start(&other, "hard_owner", name);
     peer_hear(&other);
-    ASSERT_OK(look_up_code(name));
+    ASSERT_OK(kit_look_up_code(name));
     peer_tell(&other);
     peer_join(&other);
     ASSERT_SYS(kill(peer.pid, SIGCONT));

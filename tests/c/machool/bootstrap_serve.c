@@ -1,5 +1,5 @@
 /* A parent that is the bootstrap of its children: servers/bootstrap_requests.h. */
-#include "harness/mach_kit.h"
+#include "harness/bootstrap_kit.h"
 
 #include <mach/machool.h>
 #include <servers/bootstrap_requests.h>
@@ -79,24 +79,6 @@ static void be_none(void)
     kit_destroy(here.port);
 }
 
-static kern_return_t look_up_code(const char *name)
-{
-    mach_port_t port = MACH_PORT_NULL;
-    kern_return_t result = bootstrap_look_up(bootstrap_port, name, &port);
-    if (result == KERN_SUCCESS)
-        kit_deallocate(port);
-    return result;
-}
-
-static void wait_until_unknown(const char *name)
-{
-    uint64_t end = kit_milliseconds() + PATIENCE;
-    kern_return_t result;
-    while ((result = look_up_code(name)) == KERN_SUCCESS)
-        ASSERT(kit_milliseconds() < end);
-    ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, result);
-}
-
 /* ---- looking up ---------------------------------------------------------------------------- */
 
 static mach_port_t own; /* what the filter answers "own" with */
@@ -122,8 +104,8 @@ PEER(serve_looks_up)
     ASSERT_EQ(first, again);
     ASSERT_EQ(2, kit_refs(first, MACH_PORT_RIGHT_SEND));
     kit_send_plain(first, 1);
-    ASSERT_CODE(BOOTSTRAP_NOT_PRIVILEGED, look_up_code("hidden"));
-    ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, look_up_code("com.example.machool-test.nobody"));
+    ASSERT_CODE(BOOTSTRAP_NOT_PRIVILEGED, kit_look_up_code("hidden"));
+    ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, kit_look_up_code("com.example.machool-test.nobody"));
     mach_port_t service = MACH_PORT_NULL;
     ASSERT_OK(bootstrap_look_up(bootstrap_port, parent_argument(), &service));
     kit_send_plain(service, 2);
@@ -195,7 +177,7 @@ PEER(serve_nested)
     }
     be_none();
     kit_destroy(own);
-    ASSERT_CODE(BOOTSTRAP_NOT_PRIVILEGED, look_up_code("hidden"));
+    ASSERT_CODE(BOOTSTRAP_NOT_PRIVILEGED, kit_look_up_code("hidden"));
 }
 
 TEST(serve_filter_on_top_of_a_filter)
@@ -220,7 +202,7 @@ TEST(serve_filter_on_top_of_a_filter)
 static void *look_up_often(void *name)
 {
     for (int i = 0; i < 50; i++)
-        ASSERT_OK(look_up_code(name));
+        ASSERT_OK(kit_look_up_code(name));
     return NULL;
 }
 
@@ -301,7 +283,7 @@ TEST(serve_children_that_register)
     kit_send_plain(found, 1);
     peer_tell(&peer);
     peer_hear(&peer);
-    wait_until_unknown(name);
+    kit_wait_unknown(name);
     kit_wait_dead(found);
     kit_destroy(found);
     peer_tell(&peer);
@@ -338,7 +320,7 @@ PEER(serve_checks_in)
     ASSERT_OK(bootstrap_register(bootstrap_port, declared, MACH_PORT_NULL));
     ASSERT_EQ(MACH_PORT_TYPE_DEAD_NAME, kit_type(service));
     kit_destroy(service);
-    wait_until_unknown(declared);
+    kit_wait_unknown(declared);
     parent_tell();
     parent_hear();
 }
@@ -360,8 +342,8 @@ TEST(serve_children_that_check_in)
     ASSERT_OK(bootstrap_look_up(bootstrap_port, name, &found));
     kit_send_plain(found, 1);
     peer_hear(&peer);
-    wait_until_unknown(name);
-    wait_until_unknown(declared);
+    kit_wait_unknown(name);
+    kit_wait_unknown(declared);
     kit_destroy(found);
     kit_destroy(waiting);
     peer_tell(&peer);
@@ -397,7 +379,7 @@ PEER(serve_asks_the_rest)
     memset(long_name, 'x', sizeof(long_name));
     memcpy(long_name, "hidden", 6);
     long_name[199] = '\0';
-    ASSERT_CODE(BOOTSTRAP_NOT_PRIVILEGED, look_up_code(long_name));
+    ASSERT_CODE(BOOTSTRAP_NOT_PRIVILEGED, kit_look_up_code(long_name));
 }
 
 TEST(serve_status_and_contexts)
@@ -503,7 +485,7 @@ TEST(serve_server_that_is_killed)
     uint64_t moment = kit_milliseconds() +
                       A_MOMENT; /* it is waiting by now, or else sends too late */
     while (kit_milliseconds() < moment)
-        ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, look_up_code("com.example.machool-test.nobody"));
+        ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, kit_look_up_code("com.example.machool-test.nobody"));
     peer_kill(&pair.peer);
     peer_join(&peer);
     kit_pair_drop(&pair);
