@@ -3,7 +3,6 @@
 
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 static void receive(mach_port_t port, struct ool_rcv *ret_received)
@@ -129,11 +128,9 @@ TEST(S42_S182_region_is_copied_by_fork)
             memset(region, 3, size);
             _exit(0);
         }
-        int status = 0;
         memset(region, 2, size);
         ASSERT_EQ(1, write(ends[1], "!", 1));
-        ASSERT_EQ(pid, waitpid(pid, &status, 0));
-        ASSERT_EQ(0, status);
+        kit_wait_child(pid);
         ASSERT_ALL(2, region, size);
         close(ends[0]);
         close(ends[1]);

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 static const vm_prot_t RW = VM_PROT_READ | VM_PROT_WRITE;
@@ -433,13 +432,6 @@ TEST(S178_vm_map_with_a_maximum)
 
 /* ---- fork and messages ----------------------------------------------------------------------- */
 
-static void wait_for_child(pid_t pid)
-{
-    int status = 0;
-    ASSERT_EQ(pid, waitpid(pid, &status, 0));
-    ASSERT_EQ(0, status);
-}
-
 static char *map_with(mach_port_t entry, size_t size, vm_inherit_t inheritance)
 {
     mach_vm_address_t at = 0;
@@ -470,7 +462,7 @@ TEST(S182_entries_over_fork)
                 memset(shared, 's', size);
                 _exit(0);
             }
-            wait_for_child(pid);
+            kit_wait_child(pid);
             ASSERT_ALL('s', shared, size);
             ASSERT_ALL(j == 0 ? 's' : '2', copied, size);
             kit_free(shared, size);
@@ -495,7 +487,7 @@ TEST(S142_entries_are_not_inherited)
         memset(mapped, 1, vm_page_size);
         _exit(0);
     }
-    wait_for_child(pid);
+    kit_wait_child(pid);
     char *mapped = map_entry(entry, vm_page_size, 0, false);
     assert_shared(memory, mapped, vm_page_size);
     kit_free(mapped, vm_page_size);

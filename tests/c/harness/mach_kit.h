@@ -17,6 +17,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum {
     PATIENCE = 10000, /* ms: far longer than anything takes */
@@ -126,6 +127,8 @@ unsigned kit_event_count(struct kit_event *event);
 void kit_event_wait(struct kit_event *event, unsigned count);  /* until posted `count` times */
 void kit_event_quiet(struct kit_event *event, unsigned count); /* stays at `count` for A_MOMENT */
 uint64_t kit_milliseconds(void);                               /* monotonic */
+/* Waits for a forked child, which must end with 0. */
+void kit_wait_child(pid_t pid);
 
 /* A thread that blocks in one call of mach_msg. The test sets the port and, as it needs them, what
  * follows it; all else begins as zeros. */

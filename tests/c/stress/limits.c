@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #ifdef __linux__
 #include <malloc.h>
@@ -444,7 +443,6 @@ static unsigned count_layer_descriptors(void)
 TEST(S142_child_holds_no_descriptor_of_its_parent)
 {
     GATE_DARWIN("the kernel holds rights and memory in transit, no descriptor does");
-    int status = 0;
     struct kit_pair pair;
     kit_pair_start(&pair, "limits_echo", "");
     mach_port_t port = kit_port();
@@ -458,8 +456,7 @@ TEST(S142_child_holds_no_descriptor_of_its_parent)
         ASSERT_EQ(0, count_layer_descriptors());
         _exit(0);
     }
-    ASSERT_EQ(pid, waitpid(pid, &status, 0));
-    ASSERT_EQ(0, status);
+    kit_wait_child(pid);
     kit_free(memory, 1 << 20);
     kit_destroy(port);
     kit_send_plain(pair.theirs, 0);

@@ -8,7 +8,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum { PAGES = 48, MAPPINGS = 20, STEPS = 20000, THREADS = 3 };
@@ -259,15 +258,13 @@ static void be_a_child(struct model *model, uint64_t shared_value)
 
 static void fork_one(struct model *model)
 {
-    int status = 0;
     uint64_t shared_value = ++model->last;
     pid_t pid = (pid_t)ASSERT_SYS(fork());
     if (pid == 0) {
         be_a_child(model, shared_value);
         _exit(0);
     }
-    ASSERT_EQ(pid, waitpid(pid, &status, 0));
-    ASSERT_EQ(0, status);
+    kit_wait_child(pid);
     for (unsigned i = 0; i < model->count; i++) {
         struct mapping *mapping = &model->mappings[i];
         if (mapping->inheritance == VM_INHERIT_SHARE)
