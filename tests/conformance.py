@@ -36,6 +36,7 @@ BEYOND = {
     "server.c",
     "task_calls.c",
     "vm_entries.c",
+    "vm_entries_fork.c",
     "vm_entries_tasks.c",
     "vm_region.c",
     "vm_remap.c",
