@@ -155,10 +155,7 @@ static void have_registered(const char *name, mach_port_t port, unsigned disposi
     struct port_msg message;
     kit_pair_start(&pair, "others_registrar", name);
     memset(&message, 0, sizeof(message));
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-               PORT_MSG_SIZE(1), pair.theirs, MACH_PORT_NULL, 1);
-    message.body.msgh_descriptor_count = 1;
-    kit_port_descriptor(&message.port[0], port, disposition);
+    kit_port_msg(&message, pair.theirs, 1, port, disposition);
     ASSERT_OK(kit_send(&message.header, MACH_SEND_TIMEOUT, PATIENCE));
     kit_pair_end(&pair);
 }

@@ -114,10 +114,7 @@ TEST(S142_queued_messages_stay_with_the_parent)
     struct ool_rcv received;
     void *memory = kit_allocate(size);
     kit_fill(memory, size, 1);
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-               OOL_MSG_SIZE(1), port, MACH_PORT_NULL, 1);
-    message.body.msgh_descriptor_count = 1;
-    kit_ool(&message.ool[0], memory, size, 1, true);
+    kit_ool_msg(&message, port, 1, memory, size, 1, true);
     ASSERT_OK(kit_send(&message.header, 0, 0));
     pid_t pid = (pid_t)ASSERT_SYS(fork());
     if (pid == 0)
@@ -172,10 +169,7 @@ TEST(S182_sent_memory_is_copied_by_fork)
     struct ool_rcv received;
     char *memory = kit_allocate(size);
     memset(memory, 7, size);
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-               OOL_MSG_SIZE(1), port, MACH_PORT_NULL, 1);
-    message.body.msgh_descriptor_count = 1;
-    kit_ool(&message.ool[0], memory, size, 1, false);
+    kit_ool_msg(&message, port, 1, memory, size, 1, false);
     ASSERT_OK(kit_send(&message.header, 0, 0));
     writes_stay_apart(memory, size);
     ASSERT_OK(kit_receive(&received.header, sizeof(received), port, 0, 0));
@@ -202,10 +196,7 @@ TEST(S65_S182_sending_inherited_memory)
     if (pid == 0)
         ASSERT_OK(bootstrap_look_up(bootstrap_port, service, &to));
     memory[0] = pid == 0 ? 'c' : 'p';
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-               OOL_MSG_SIZE(1), to, MACH_PORT_NULL, pid == 0);
-    message.body.msgh_descriptor_count = 1;
-    kit_ool(&message.ool[0], memory, size, 1, false);
+    kit_ool_msg(&message, to, pid == 0, memory, size, 1, false);
     ASSERT_OK(kit_send(&message.header, MACH_SEND_TIMEOUT, PATIENCE));
     memset(memory, 0xee, size);
     if (pid == 0)

@@ -420,10 +420,7 @@ TEST(S126_timed_out_with_a_receive_right)
     mach_port_t port = kit_port();
     kit_fill_queue(carrier, 5);
     kit_fill_queue(port, 2);
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-               PORT_MSG_SIZE(1), carrier, MACH_PORT_NULL, 6);
-    message.body.msgh_descriptor_count = 1;
-    kit_port_descriptor(&message.port[0], port, MACH_MSG_TYPE_MOVE_RECEIVE);
+    kit_port_msg(&message, carrier, 6, port, MACH_MSG_TYPE_MOVE_RECEIVE);
     ASSERT_CODE(MACH_SEND_TIMED_OUT, kit_send(&message.header, MACH_SEND_TIMEOUT, 0));
     ASSERT_EQ(port, message.port[0].name);
     ASSERT_EQ(MACH_MSG_TYPE_PORT_RECEIVE, message.port[0].disposition);

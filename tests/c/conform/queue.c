@@ -321,11 +321,7 @@ PEER(queue_fifo)
     for (int i = 0; i < FIFO_COUNT; i++) {
         if (i % 10 == 9) { /* messages that travel in another way keep their place */
             struct ool_msg message;
-            kit_header(&message.header,
-                       MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-                       OOL_MSG_SIZE(1), pair.theirs, MACH_PORT_NULL, i);
-            message.body.msgh_descriptor_count = 1;
-            kit_ool(&message.ool[0], memory, i % 20 == 9 ? 10 : 1 << 16, 1, false);
+            kit_ool_msg(&message, pair.theirs, i, memory, i % 20 == 9 ? 10 : 1 << 16, 1, false);
             ASSERT_OK(kit_send(&message.header, MACH_SEND_TIMEOUT, PATIENCE));
         } else {
             kit_send_plain(pair.theirs, i);

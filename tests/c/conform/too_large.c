@@ -232,10 +232,7 @@ PEER(too_large_sender)
     struct ool_msg message;
     void *memory = kit_allocate(1 << 20);
     kit_fill(memory, 1 << 20, 1);
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-               OOL_MSG_SIZE(1), pair.theirs, MACH_PORT_NULL, 1);
-    message.body.msgh_descriptor_count = 1;
-    kit_ool(&message.ool[0], memory, 1 << 20, 1, false);
+    kit_ool_msg(&message, pair.theirs, 1, memory, 1 << 20, 1, false);
     for (int i = 0; i < 2; i++)
         ASSERT_OK(kit_send(&message.header, MACH_SEND_TIMEOUT, PATIENCE));
     kit_free(memory, 1 << 20);

@@ -123,10 +123,7 @@ TEST(entries_sent_within_the_task)
     mach_port_t entry = kit_entry(NULL, vm_page_size, RW | MAP_MEM_NAMED_CREATE);
     struct port_msg message;
     struct port_rcv received;
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-               PORT_MSG_SIZE(1), port, MACH_PORT_NULL, 1);
-    message.body.msgh_descriptor_count = 1;
-    kit_port_descriptor(&message.port[0], entry, MACH_MSG_TYPE_MOVE_SEND);
+    kit_port_msg(&message, port, 1, entry, MACH_MSG_TYPE_MOVE_SEND);
     char *first = kit_map(entry, vm_page_size, 0, false);
     ASSERT_OK(kit_send(&message.header, 0, 0));
     ASSERT_OK(kit_receive(&received.header, sizeof(received), port, 0, 0));

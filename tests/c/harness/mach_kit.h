@@ -84,6 +84,11 @@ void kit_header(mach_msg_header_t *header, mach_msg_bits_t bits, mach_msg_size_t
 void kit_ool(mach_msg_ool_descriptor_t *ool, const void *address, size_t size, unsigned copy,
              bool deallocate);
 void kit_port_descriptor(mach_msg_port_descriptor_t *port, mach_port_t name, unsigned disposition);
+/* Messages with one descriptor, to a port of which we keep the send right. */
+void kit_ool_msg(struct ool_msg *ret_message, mach_port_t to, mach_msg_id_t id, const void *address,
+                 size_t size, unsigned copy, bool deallocate);
+void kit_port_msg(struct port_msg *ret_message, mach_port_t to, mach_msg_id_t id, mach_port_t name,
+                  unsigned disposition);
 /* mach_msg with MACH_SEND_MSG | options; `timeout` counts with MACH_SEND_TIMEOUT among them. */
 mach_msg_return_t kit_send(mach_msg_header_t *header, mach_msg_option_t options,
                            mach_msg_timeout_t timeout);

@@ -259,10 +259,7 @@ PEER(kill_relay)
 static void introduce(struct kit_pair *relay, struct kit_pair *server)
 {
     struct port_msg message;
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-               PORT_MSG_SIZE(1), relay->theirs, MACH_PORT_NULL, 1);
-    message.body.msgh_descriptor_count = 1;
-    kit_port_descriptor(&message.port[0], server->theirs, MACH_MSG_TYPE_COPY_SEND);
+    kit_port_msg(&message, relay->theirs, 1, server->theirs, MACH_MSG_TYPE_COPY_SEND);
     ASSERT_OK(kit_send(&message.header, MACH_SEND_TIMEOUT, PATIENCE));
 }
 

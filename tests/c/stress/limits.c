@@ -71,10 +71,7 @@ static mach_msg_return_t send_region(mach_port_t to, size_t size, unsigned seed)
     struct ool_msg message;
     void *memory = kit_allocate(size);
     kit_fill(memory, size, seed);
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-               OOL_MSG_SIZE(1), to, MACH_PORT_NULL, (mach_msg_id_t)seed);
-    message.body.msgh_descriptor_count = 1;
-    kit_ool(&message.ool[0], memory, size, 1, false);
+    kit_ool_msg(&message, to, (mach_msg_id_t)seed, memory, size, 1, false);
     mach_msg_return_t result = kit_send(&message.header, MACH_SEND_TIMEOUT, PATIENCE);
     kit_free(memory, size);
     return result;
@@ -268,10 +265,7 @@ TEST(sender_without_address_space)
     kit_fill(memory, size, 3);
     rlim_t before = limit_address_space(1 << 20);
     struct ool_msg message;
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-               OOL_MSG_SIZE(1), port, MACH_PORT_NULL, 3);
-    message.body.msgh_descriptor_count = 1;
-    kit_ool(&message.ool[0], memory, size, 1, false);
+    kit_ool_msg(&message, port, 3, memory, size, 1, false);
     mach_msg_return_t result = kit_send(&message.header, MACH_SEND_TIMEOUT, 0);
     set_limit(RLIMIT_AS, before);
     if (result == MACH_MSG_SUCCESS) {

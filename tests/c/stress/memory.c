@@ -169,10 +169,8 @@ static void send(struct model *model, unsigned which, bool moves)
     struct mapping from = model->mappings[which];
     struct ool_msg message;
     struct ool_rcv received;
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-               OOL_MSG_SIZE(1), model->port, MACH_PORT_NULL, 1);
-    message.body.msgh_descriptor_count = 1;
-    kit_ool(&message.ool[0], from.at, from.pages * vm_page_size, MACH_MSG_VIRTUAL_COPY, moves);
+    kit_ool_msg(&message, model->port, 1, from.at, from.pages * vm_page_size, MACH_MSG_VIRTUAL_COPY,
+                moves);
     ASSERT_OK(kit_send(&message.header, 0, 0));
     struct store *store = store_copy(&from, 0, from.pages);
     if (moves)
