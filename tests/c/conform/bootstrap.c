@@ -1,7 +1,6 @@
 /* The names of services. Section 7: S164 to S169, S172, S173. */
 #include "harness/bootstrap_kit.h"
 
-#include <stdio.h>
 #include <string.h>
 
 TEST(S164_unknown_name)
@@ -152,17 +151,6 @@ TEST(S168_look_up_of_ones_own_service)
     kit_destroy(port);
 }
 
-/* Owns a service until it is told, or killed. */
-PEER(bootstrap_owner)
-{
-    service_name name;
-    mach_port_t port = kit_port();
-    kit_argument_name(name);
-    ASSERT_OK(bootstrap_register(bootstrap_port, name, port));
-    parent_tell();
-    parent_hear();
-}
-
 static void owner_goes(bool killed)
 {
     service_name name;
@@ -170,7 +158,7 @@ static void owner_goes(bool killed)
     mach_port_t held = MACH_PORT_NULL;
     mach_port_t port = kit_port();
     kit_service_name(name, sizeof(name));
-    peer_start(&peer, "bootstrap_owner", name);
+    peer_start(&peer, "kit_owns_a_service", name);
     peer_hear(&peer);
     ASSERT_OK(bootstrap_look_up(bootstrap_port, name, &held));
     ASSERT_EQ(MACH_PORT_TYPE_SEND, kit_type(held));
@@ -207,7 +195,7 @@ TEST(S173_what_is_found_after_the_owners_end_is_dead)
     kern_return_t result = KERN_SUCCESS;
     uint64_t end = kit_milliseconds() + PATIENCE;
     kit_service_name(name, sizeof(name));
-    peer_start(&peer, "bootstrap_owner", name);
+    peer_start(&peer, "kit_owns_a_service", name);
     peer_hear(&peer);
     peer_kill(&peer);
     while (result == KERN_SUCCESS) {

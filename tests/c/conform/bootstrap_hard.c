@@ -84,17 +84,6 @@ TEST_FOR(S166_two_tasks_race_for_a_name, 60)
         kit_pair_end(&racers[i]);
 }
 
-/* Owns a name until it is told, or killed; does nothing else meanwhile. */
-PEER(hard_owner)
-{
-    service_name name;
-    mach_port_t port = kit_port();
-    kit_argument_name(name);
-    ASSERT_OK(bootstrap_register(bootstrap_port, name, port));
-    parent_tell();
-    parent_hear();
-}
-
 /* Killed and reaped: the very next call finds the name free. */
 TEST_FOR(S169_name_is_free_once_its_owner_is_reaped, 60)
 {
@@ -105,7 +94,7 @@ TEST_FOR(S169_name_is_free_once_its_owner_is_reaped, 60)
         struct peer peer;
         mach_port_t held = MACH_PORT_NULL;
         mach_port_t port = kit_port();
-        peer_start(&peer, "hard_owner", name);
+        peer_start(&peer, "kit_owns_a_service", name);
         peer_hear(&peer);
         if (round % 3 == 1) /* with a connection that its owner never answered */
             ASSERT_OK(bootstrap_look_up(bootstrap_port, name, &held));
@@ -203,7 +192,7 @@ TEST(S168_many_threads_look_up_while_the_owner_is_stopped)
     struct one_look_up looks[THREADS];
     pthread_t threads[THREADS];
     kit_service_name(name, sizeof(name));
-    peer_start(&peer, "hard_owner", name);
+    peer_start(&peer, "kit_owns_a_service", name);
     peer_hear(&peer);
     ASSERT_SYS(kill(peer.pid, SIGSTOP));
     for (int i = 0; i < THREADS; i++) {
@@ -229,7 +218,7 @@ TEST(S169_owner_is_killed_while_it_is_stopped)
     struct peer peer;
     mach_port_t found = MACH_PORT_NULL;
     kit_service_name(name, sizeof(name));
-    peer_start(&peer, "hard_owner", name);
+    peer_start(&peer, "kit_owns_a_service", name);
     peer_hear(&peer);
     ASSERT_SYS(kill(peer.pid, SIGSTOP));
     ASSERT_OK(bootstrap_look_up(bootstrap_port, name, &found));
@@ -251,12 +240,12 @@ TEST(S168_a_stopped_owner_is_in_nobodys_way)
     mach_port_t found = MACH_PORT_NULL;
     kit_service_name(stopped, sizeof(stopped));
     kit_service_name(name, sizeof(name));
-    peer_start(&peer, "hard_owner", stopped);
+    peer_start(&peer, "kit_owns_a_service", stopped);
     peer_hear(&peer);
     ASSERT_SYS(kill(peer.pid, SIGSTOP));
     ASSERT_CODE(BOOTSTRAP_NOT_PRIVILEGED, bootstrap_register(bootstrap_port, stopped, port));
     ASSERT_CODE(BOOTSTRAP_NOT_PRIVILEGED, bootstrap_check_in(bootstrap_port, stopped, &found));
-    peer_start(&other, "hard_owner", name);
+    peer_start(&other, "kit_owns_a_service", name);
     peer_hear(&other);
     ASSERT_OK(kit_look_up_code(name));
     peer_tell(&other);

@@ -26,3 +26,13 @@ void kit_argument_name(service_name ret_name)
     strncpy(ret_name, parent_argument(), BOOTSTRAP_MAX_NAME_LEN - 1);
     ret_name[BOOTSTRAP_MAX_NAME_LEN - 1] = '\0';
 }
+
+PEER(kit_owns_a_service)
+{
+    service_name name;
+    mach_port_t port = kit_port();
+    kit_argument_name(name);
+    ASSERT_OK(bootstrap_register(bootstrap_port, name, port));
+    parent_tell();
+    parent_hear();
+}

@@ -16,4 +16,7 @@ void kit_wait_unknown(const char *name);
 /* What the parent said: the name of a service. */
 void kit_argument_name(service_name ret_name);
 
+/* The peer "kit_owns_a_service" registers the name that is its argument, and owns it until it is told
+ * again, or killed. */
+
 #endif

@@ -132,8 +132,11 @@ unsigned kit_event_count(struct kit_event *event);
 void kit_event_wait(struct kit_event *event, unsigned count);  /* until posted `count` times */
 void kit_event_quiet(struct kit_event *event, unsigned count); /* stays at `count` for A_MOMENT */
 uint64_t kit_milliseconds(void);                               /* monotonic */
+void kit_spin(unsigned microseconds); /* busy all the time: finer than a sleep */
 /* Waits for a forked child, which must end with 0. */
 void kit_wait_child(pid_t pid);
+/* Root has no limit on descriptors in flight; from here on the task is somebody else, if it was root. */
+void kit_become_ordinary(void);
 
 /* A thread that blocks in one call of mach_msg. The test sets the port and, as it needs them, what
  * follows it; all else begins as zeros. */

@@ -8,6 +8,9 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 
 void *kit_allocate(size_t size)
 {
@@ -203,6 +206,29 @@ uint64_t kit_milliseconds(void)
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000;
+}
+
+void kit_spin(unsigned microseconds)
+{
+    struct timespec start;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    do {
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    } while ((now.tv_sec - start.tv_sec) * 1000000 + (now.tv_nsec - start.tv_nsec) / 1000 <
+             (long)microseconds);
+}
+
+void kit_become_ordinary(void)
+{
+    enum { NOBODY = 65534 };
+    if (geteuid() != 0)
+        return;
+    ASSERT_SYS(setregid(NOBODY, NOBODY));
+    ASSERT_SYS(setreuid(NOBODY, NOBODY));
+#ifdef __linux__
+    ASSERT_SYS(prctl(PR_SET_DUMPABLE, 1)); /* so that /proc/self is still ours to read */
+#endif
 }
 
 void kit_wait_child(pid_t pid)

@@ -10,22 +10,9 @@
 #include <unistd.h>
 #ifdef __linux__
 #include <malloc.h>
-#include <sys/prctl.h>
 #endif
 
-enum { NOBODY = 65534, SOME = 20 };
-
-/* Root has no limit on descriptors in flight, so these tests run as somebody else. */
-static void become_ordinary(void)
-{
-    if (geteuid() != 0)
-        return;
-    ASSERT_SYS(setregid(NOBODY, NOBODY));
-    ASSERT_SYS(setreuid(NOBODY, NOBODY));
-#ifdef __linux__
-    ASSERT_SYS(prctl(PR_SET_DUMPABLE, 1)); /* so that /proc/self is still ours to read */
-#endif
-}
+enum { SOME = 20 };
 
 static rlim_t set_limit(int resource, rlim_t soft)
 {
@@ -133,13 +120,13 @@ static void receive_with_room_for(unsigned descriptors)
 
 TEST(receiver_without_descriptors_loses_nothing)
 {
-    become_ordinary();
+    kit_become_ordinary();
     receive_with_room_for(0);
 }
 
 TEST(receiver_with_few_descriptors_loses_nothing)
 {
-    become_ordinary();
+    kit_become_ordinary();
     for (unsigned room = 1; room < 6; room++)
         receive_with_room_for(room);
 }
@@ -149,7 +136,7 @@ TEST(sender_without_descriptors)
 {
     struct kit_pair pair;
     struct ool_rcv received;
-    become_ordinary();
+    kit_become_ordinary();
     start_sender(&pair);
     mach_port_t port = kit_port();
     for (unsigned room = 0; room < 3; room++) {
@@ -213,7 +200,7 @@ TEST_FOR(flood_of_descriptors_in_flight, 60)
     struct kit_pair pair;
     struct ool_rcv received;
     unsigned next = 0;
-    become_ordinary();
+    kit_become_ordinary();
     kit_pair_start_forked(&pair, "limits_flood", "");
     kit_set_qlimit(pair.mine, 1024);
     pthread_t thread = kit_thread(let_it_run, &pair.peer);
@@ -246,7 +233,7 @@ static rlim_t limit_address_space(size_t more)
 TEST(S174_no_address_space_to_allocate)
 {
     vm_address_t address = 0;
-    become_ordinary();
+    kit_become_ordinary();
     rlim_t before = limit_address_space(8 << 20);
     ASSERT_CODE(KERN_NO_SPACE,
                 vm_allocate(mach_task_self(), &address, 64 << 20, VM_FLAGS_ANYWHERE));
@@ -259,7 +246,7 @@ TEST(sender_without_address_space)
     const size_t size = 16 << 20;
     mach_port_t port = kit_port();
     struct ool_rcv received;
-    become_ordinary();
+    kit_become_ordinary();
     char *memory = malloc(size);
     ASSERT(memory != NULL);
     kit_fill(memory, size, 3);
@@ -316,7 +303,7 @@ TEST(thousands_of_rights_with_few_descriptors)
 {
     enum { MANY = 3000 };
     static mach_port_t ports[MANY];
-    become_ordinary();
+    kit_become_ordinary();
     struct squeeze tight;
     squeeze(&tight, 4);
     for (int i = 0; i < MANY; i++)
