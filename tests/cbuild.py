@@ -20,7 +20,10 @@ ROOT = Path(__file__).resolve().parents[1]
 TESTS = ROOT / "tests/c"
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wmissing-prototypes", "-Wstrict-prototypes"]
 RUNNER = ["runner", "peer", "counts", "codes"]
-MACH_KIT = ["mach_kit", "mach_kit_tasks", "way", "port_kit", "array_kit", "agent"]
+MACH_KIT = [
+    "mach_kit", "mach_kit_tasks", "way", "port_kit", "array_kit", "bootstrap_kit", "entry_kit",
+    "agent",
+]  # fmt: skip
 SECONDS = 20
 """The time limit of a test that states none."""
 

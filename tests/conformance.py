@@ -36,6 +36,7 @@ BEYOND = {
     "server.c",
     "task_calls.c",
     "vm_entries.c",
+    "vm_entries_fork.c",
     "vm_entries_tasks.c",
     "vm_region.c",
     "vm_remap.c",
@@ -90,8 +91,10 @@ class Test:
 
 
 def _gates(test: cbuild.CTest) -> set[str]:
-    """The gates in a test's body, also behind a macro of its file."""
-    shorthand = re.findall(r"#define (\w+)\(\) (GATE_\w+)\(", test.source.read_text())
+    """The gates in a test's body, also behind a macro of its file or of a kit."""
+    files = [test.source, *(cbuild.TESTS / "harness").glob("*_kit.h")]
+    text = "".join(path.read_text() for path in files)
+    shorthand = re.findall(r"#define (\w+)\(\) (GATE_\w+)\(", text)
     used = re.findall(r"^    (\w+)\(", test.body, re.MULTILINE)
     return {dict(shorthand).get(name, name) for name in used}
 

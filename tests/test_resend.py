@@ -106,7 +106,9 @@ def test_a_client_that_comes_again_is_known(spawn, name, region):
             assert send(client, region) == (pages * PAGE, SIZE - pages * PAGE)
 
 
-def test_who_has_not_had_it_gets_all(spawn, names, region):
+@pytest.fixture
+def two_clients(spawn, names):
+    """Each of a hasher of its own."""
     peers = names(), names()
     for name in peers:
         spawn(hasher, name).hear()
@@ -114,24 +116,23 @@ def test_who_has_not_had_it_gets_all(spawn, names, region):
         machool.Client(peers[0], timeout=LIMIT) as first,
         machool.Client(peers[1], timeout=LIMIT) as second,
     ):
-        send(first, region)
-        write(region, 1)
-        assert send(second, region) == (SIZE, 0)
-        assert send(first, region) == (PAGE, SIZE - PAGE)
-        assert send(second, region) == (SIZE, 0)
+        yield first, second
 
 
-def test_who_had_it_clean_is_known(spawn, names, region):
-    peers = names(), names()
-    for name in peers:
-        spawn(hasher, name).hear()
-    with (
-        machool.Client(peers[0], timeout=LIMIT) as first,
-        machool.Client(peers[1], timeout=LIMIT) as second,
-    ):
-        assert send(first, region) == send(second, region) == (0, SIZE)
-        write(region, 1)
-        assert send(first, region) == send(second, region) == (PAGE, SIZE - PAGE)
+def test_who_has_not_had_it_gets_all(region, two_clients):
+    first, second = two_clients
+    send(first, region)
+    write(region, 1)
+    assert send(second, region) == (SIZE, 0)
+    assert send(first, region) == (PAGE, SIZE - PAGE)
+    assert send(second, region) == (SIZE, 0)
+
+
+def test_who_had_it_clean_is_known(region, two_clients):
+    first, second = two_clients
+    assert send(first, region) == send(second, region) == (0, SIZE)
+    write(region, 1)
+    assert send(first, region) == send(second, region) == (PAGE, SIZE - PAGE)
 
 
 def test_replies_of_a_server(spawn, name, region):

@@ -8,6 +8,7 @@
  * Each line is one size, in microseconds: the least of the rounds' medians, and what that is of the
  * limit, copied or built. The second line of each size is CPU time a step, of both processes. */
 #include "bench.h"
+#include "figures.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -35,12 +36,6 @@ static void fail(int error, const char *what)
     exit(EXIT_FAILURE);
 }
 
-static int ascending(const void *a, const void *b)
-{
-    double left = *(const double *)a, right = *(const double *)b;
-    return (left > right) - (left < right);
-}
-
 static double turn(struct figure *figure, const char *name, unsigned steps)
 {
     static double took[STEPS_MOST];
@@ -48,15 +43,14 @@ static double turn(struct figure *figure, const char *name, unsigned steps)
     int error = bench_turn(figure->pair, steps, 0, took, &cost);
     if (error)
         fail(error, name);
-    qsort(took, steps, sizeof *took, ascending);
-    double median = took[steps / 2];
-    if (figure->best == 0 || median < figure->best) {
-        figure->best = median;
+    double middle = median(took, steps);
+    if (figure->best == 0 || middle < figure->best) {
+        figure->best = middle;
         figure->cpu = cost.cpu / steps;
     }
-    double fit = SHARE / (median > 0.01 ? median : 0.01);
+    double fit = SHARE / (middle > 0.01 ? middle : 0.01);
     figure->steps = fit < 1 ? 1 : fit > STEPS_MOST ? STEPS_MOST : (unsigned)fit;
-    return median;
+    return middle;
 }
 
 static void measure(size_t size, int rounds)

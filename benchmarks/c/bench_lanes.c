@@ -14,6 +14,8 @@
  *
  * Figures are microseconds: the least, the median. BATCHES in the environment makes runs longer. */
 #define _GNU_SOURCE
+#include "figures.h"
+
 #include <mach/mach.h>
 #include <mach/machool.h>
 #include <sched.h>
@@ -60,13 +62,6 @@ static void check(kern_return_t code, const char *what)
     exit(EXIT_FAILURE);
 }
 
-static double microseconds(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
-}
-
 static void rest(void)
 {
     const struct timespec span = {.tv_nsec = 2000000};
@@ -88,19 +83,12 @@ static void add(struct figure *figure, double took)
         figure->took[figure->count++] = took;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    double left = *(const double *)a, right = *(const double *)b;
-    return (left > right) - (left < right);
-}
-
 static double show(struct figure *figure, const char *name)
 {
-    qsort(figure->took, figure->count, sizeof *figure->took, ascending);
-    double median = figure->took[figure->count / 2];
-    printf("%-28s %10.3f %10.3f\n", name, figure->took[0], median);
+    double middle = median(figure->took, figure->count);
+    printf("%-28s %10.3f %10.3f\n", name, figure->took[0], middle);
     figure->count = 0;
-    return median;
+    return middle;
 }
 
 /* ---- the other task -------------------------------------------------------------------------- */
@@ -228,10 +216,10 @@ static void hot_at(const char *name, mach_msg_id_t here, mach_msg_id_t there)
     settle(here);
     request_numbered(port, there);
     for (unsigned i = 0; i < batches; i++) {
-        double from = microseconds();
+        double from = now();
         for (unsigned k = 0; k < BATCH; k++)
             request(port);
-        add(&figures[0], (microseconds() - from) / BATCH);
+        add(&figures[0], (now() - from) / BATCH);
     }
     (void)show(&figures[0], name);
     settle(ANYWHERE);
@@ -276,14 +264,14 @@ static void asleep(void)
     close(fds[1]);
     for (unsigned i = 0; i < batches * 2; i++) {
         rest();
-        double from = microseconds();
+        double from = now();
         (void)!send(fds[0], bytes, sizeof bytes, MSG_NOSIGNAL);
         (void)!recv(fds[0], bytes, sizeof bytes, 0);
-        add(&figures[0], microseconds() - from);
+        add(&figures[0], now() - from);
         rest();
-        from = microseconds();
+        from = now();
         request(port);
-        add(&figures[1], microseconds() - from);
+        add(&figures[1], now() - from);
     }
     close(fds[0]);
     double socket = show(&figures[0], "asleep, socket"), mach = show(&figures[1], "asleep");
@@ -295,12 +283,12 @@ static void lookup(void)
 {
     mach_port_t known = look_up(0);
     for (unsigned i = 0; i < batches * 10; i++) {
-        double from = microseconds();
+        double from = now();
         give_back(look_up(0));
-        add(&figures[0], microseconds() - from);
+        add(&figures[0], now() - from);
     }
-    double median = show(&figures[0], "look-up");
-    printf("%-28s %10s %10.0f\n", "look-ups a second", "", 1e6 / median);
+    double middle = show(&figures[0], "look-up");
+    printf("%-28s %10s %10.0f\n", "look-ups a second", "", 1e6 / middle);
     give_back(known);
 }
 
@@ -314,11 +302,11 @@ static bool any_channel(void)
 static void setup(void)
 {
     for (unsigned i = 0; i < batches; i++) {
-        double from = microseconds();
+        double from = now();
         mach_port_t port = look_up(0);
-        double opened = microseconds();
+        double opened = now();
         request(port);
-        double answered = microseconds();
+        double answered = now();
         add(&figures[0], opened - from);
         add(&figures[1], answered - from);
         give_back(port);
@@ -337,13 +325,13 @@ static void third(void)
     mach_port_t port = look_up(0), other = look_up(1);
     for (unsigned i = 0; i < batches * 5; i++) {
         request(port);
-        double from = microseconds();
+        double from = now();
         tell(port, MACH_PORT_NULL);
-        add(&figures[0], microseconds() - from);
+        add(&figures[0], now() - from);
         request(port);
-        from = microseconds();
+        from = now();
         tell(port, other);
-        add(&figures[1], microseconds() - from);
+        add(&figures[1], now() - from);
     }
     double plain = show(&figures[0], "a message"), with = show(&figures[1], "with a third's right");
     printf("%-28s %10s %10.3f\n", "introduction", "", with - plain);

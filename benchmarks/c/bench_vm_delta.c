@@ -11,61 +11,13 @@
  * as a part of the copy's beside it. The sender finds the pages and writes them to a sealed object;
  * the receiver verifies, maps, reads them over, looks at one byte of each page and unmaps. Rows: how
  * many of the pages are dirty. Columns: in how many runs, "all" being each page by itself. */
+#include "regions.h"
+
 #include "os/os_maps.h"
-#include "os/os_memfd.h"
-#include "vm/vm_delta.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <time.h>
-#include <unistd.h>
 
-#define PAGE ((size_t)4096)
 #define ROUNDS 9
-
-static void must(bool good, const char *what)
-{
-    if (good)
-        return;
-    perror(what);
-    exit(1);
-}
-#define MUST(condition) must(condition, #condition)
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
-
-/* The receiver's part of both. */
-static void receive(int take_fd, int take_delta, size_t size)
-{
-    uintptr_t at;
-    volatile char sum = 0;
-    MUST(os_memfd_verify(take_fd, VM_REGION_SEALS, size) == 0 && os_memfd_is_backed(take_fd));
-    MUST(take_delta < 0 || vm_delta_verify(take_delta, size) == 0);
-    MUST(vm_region_place(size, take_fd, false, &at) == 0);
-    MUST(take_delta < 0 || vm_delta_apply(take_delta, at, size) == 0);
-    close(take_fd);
-    if (take_delta >= 0)
-        close(take_delta);
-    for (size_t i = 0; i < size; i += PAGE)
-        sum = (char)(sum + ((char *)at)[i]);
-    munmap((void *)at, size);
-}
-
-static void copy(const struct vm_region *region)
-{
-    int fd = os_memfd_new("bench");
-    MUST(fd >= 0 && os_memfd_resize(fd, region->size) == 0);
-    MUST(os_memfd_write(fd, (void *)region->address, region->size, 0) == 0);
-    MUST(os_memfd_seal(fd, VM_REGION_SEALS) == 0);
-    receive(fd, -1, region->size);
-}
 
 static void send_delta(const struct vm_region *region)
 {
@@ -75,13 +27,7 @@ static void send_delta(const struct vm_region *region)
     int fd = vm_delta_write(&delta, region->address, region->size);
     MUST(fd >= 0);
     vm_delta_deinit(&delta);
-    receive(dup(region->fd), fd, region->size);
-}
-
-static int compare(const void *a, const void *b)
-{
-    double left = *(const double *)a, right = *(const double *)b;
-    return (left > right) - (left < right);
+    region_receive(dup(region->fd), fd, region->size);
 }
 
 /* Both in turns: medians. */
@@ -90,24 +36,19 @@ static void both(const struct vm_region *region, double *ret_copy, double *ret_d
     double copies[ROUNDS], deltas[ROUNDS];
     for (int i = 0; i < ROUNDS; i++) {
         double start = now();
-        copy(region);
+        region_receive(object_of((void *)region->address, region->size), -1, region->size);
         copies[i] = now() - start;
         start = now();
         send_delta(region);
         deltas[i] = now() - start;
     }
-    qsort(copies, ROUNDS, sizeof *copies, compare);
-    qsort(deltas, ROUNDS, sizeof *deltas, compare);
-    *ret_copy = copies[ROUNDS / 2];
-    *ret_delta = deltas[ROUNDS / 2];
+    *ret_copy = median(copies, ROUNDS);
+    *ret_delta = median(deltas, ROUNDS);
 }
 
 static struct vm_region frozen(size_t size)
 {
-    struct vm_region region = {.size = size, .fd = os_memfd_new("bench")};
-    MUST(region.fd >= 0 && os_memfd_resize(region.fd, size) == 0);
-    MUST(os_memfd_identify(region.fd, &region.id) == 0);
-    MUST(vm_region_place(size, region.fd, true, &region.address) == 0);
+    struct vm_region region = region_new(size);
     memset((void *)region.address, 1, size);
     MUST(vm_region_reserve(&region) == 0 && vm_region_freeze(&region) == 0);
     return region;
@@ -130,8 +71,7 @@ static void figure(size_t size, size_t dirty, size_t runs)
         printf(" %10.0f (%4.2f)", delta, delta / copied);
     }
     fflush(stdout);
-    munmap((void *)region.address, size);
-    close(region.fd);
+    region_drop(&region);
 }
 
 static void table(size_t size)

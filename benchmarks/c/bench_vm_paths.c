@@ -17,18 +17,12 @@
  *   region    the producer fills a fresh memfd-backed region, which is frozen, passed and unmapped
  *   rewrite   a region that exists already is filled again, and sent as an object
  *   clean     a frozen region is sent again, unchanged */
-#include "os/os_maps.h"
-#include "os/os_memfd.h"
-#include "vm/vm_region.h"
+#include "regions.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include "os/os_maps.h"
+
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
 #define RING ((size_t)4 << 20)
 #define BYTES_MOST ((size_t)1 << 20) /* what "bytes" is tried up to */
@@ -36,22 +30,6 @@
 static int ends[2];
 static char *ring;
 static size_t ring_at;
-
-static void must(bool good, const char *what)
-{
-    if (good)
-        return;
-    perror(what);
-    exit(1);
-}
-#define MUST(condition) must(condition, #condition)
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
 
 /* ---- the parts ------------------------------------------------------------------------------ */
 
@@ -73,23 +51,6 @@ static int pass(int fd)
     return fd;
 }
 
-static void look_and_unmap(char *at, size_t size)
-{
-    volatile char sum = 0;
-    for (size_t i = 0; i < size; i += 4096)
-        sum = (char)(sum + at[i]);
-    munmap(at, size);
-}
-
-static void receive_object(int take_fd, size_t size)
-{
-    uintptr_t at;
-    MUST(os_memfd_verify(take_fd, VM_REGION_SEALS, size) == 0 && os_memfd_is_backed(take_fd));
-    MUST(vm_region_place(size, take_fd, false, &at) == 0);
-    close(take_fd);
-    look_and_unmap((char *)at, size);
-}
-
 static void send_bytes(const char *from, size_t size)
 {
     char *in = malloc(size), *out = malloc(size);
@@ -109,21 +70,10 @@ static void send_bytes(const char *from, size_t size)
 
 static void send_object(const char *from, size_t size)
 {
-    int fd = os_memfd_new("bench");
-    MUST(fd >= 0 && os_memfd_resize(fd, size) == 0 && os_memfd_write(fd, from, size, 0) == 0);
-    MUST(os_memfd_seal(fd, VM_REGION_SEALS) == 0);
+    int fd = object_of(from, size);
     int received = pass(fd);
     close(fd);
-    receive_object(received, size);
-}
-
-static struct vm_region new_region(size_t size)
-{
-    struct vm_region region = {.size = size, .fd = os_memfd_new("bench")};
-    MUST(region.fd >= 0 && os_memfd_resize(region.fd, size) == 0);
-    MUST(os_memfd_identify(region.fd, &region.id) == 0);
-    MUST(vm_region_place(size, region.fd, true, &region.address) == 0);
-    return region;
+    region_receive(received, -1, size);
 }
 
 /* ---- the ways ------------------------------------------------------------------------------- */
@@ -155,12 +105,11 @@ static void way_anon(size_t size)
 
 static void way_region(size_t size)
 {
-    struct vm_region region = new_region(size);
+    struct vm_region region = region_new(size);
     memcpy((void *)region.address, source, size);
     MUST(vm_region_reserve(&region) == 0 && vm_region_freeze(&region) == 0);
-    receive_object(pass(region.fd), size);
-    munmap((void *)region.address, size);
-    close(region.fd);
+    region_receive(pass(region.fd), -1, size);
+    region_drop(&region);
 }
 
 static void way_rewrite(size_t size)
@@ -177,16 +126,10 @@ static void way_clean(size_t size)
     int protection;
     MUST(vm_region_has_fd(&kept) && vm_region_intact(&kept, &protection));
     MUST(os_maps_clean(kept.address, size));
-    receive_object(pass(kept.fd), size);
+    region_receive(pass(kept.fd), -1, size);
 }
 
 /* ---- tables --------------------------------------------------------------------------------- */
-
-static int compare(const void *a, const void *b)
-{
-    double left = *(const double *)a, right = *(const double *)b;
-    return (left > right) - (left < right);
-}
 
 static void column(void (*way)(size_t), size_t size)
 {
@@ -199,8 +142,7 @@ static void column(void (*way)(size_t), size_t size)
         way(size);
         times[i] = now() - start;
     }
-    qsort(times, rounds, sizeof *times, compare);
-    printf(" %9.1f", times[rounds / 2]);
+    printf(" %9.1f", median(times, rounds));
     fflush(stdout);
 }
 
@@ -214,19 +156,18 @@ static void line(size_t size)
     column(way_object, size);
     column(way_anon, size);
     column(way_region, size);
-    kept = new_region(size);
+    kept = region_new(size);
     column(way_rewrite, size);
     MUST(vm_region_freeze(&kept) == 0);
     column(way_clean, size);
     printf("\n");
-    munmap((void *)kept.address, size);
-    close(kept.fd);
+    region_drop(&kept);
 }
 
 /* The single steps that the ways are made of. */
 static void steps(size_t size)
 {
-    struct vm_region region = new_region(size);
+    struct vm_region region = region_new(size);
     double t[8];
     int protection;
     t[0] = now();
@@ -242,8 +183,7 @@ static void steps(size_t size)
     t[5] = now();
     MUST(os_maps_clean(region.address, size));
     t[6] = now();
-    munmap((void *)region.address, size);
-    close(region.fd);
+    region_drop(&region);
     t[7] = now();
     printf("%6zu KiB", size >> 10);
     for (int i = 0; i < 7; i++)

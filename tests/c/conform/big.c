@@ -53,10 +53,7 @@ PEER(big_receiver)
 static void send_big(struct kit_pair *pair, char *memory, size_t size, bool deallocate, int id)
 {
     struct ool_msg message;
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-               OOL_MSG_SIZE(1), pair->theirs, MACH_PORT_NULL, id);
-    message.body.msgh_descriptor_count = 1;
-    kit_ool(&message.ool[0], memory, size, 1, deallocate);
+    kit_ool_msg(&message, pair->theirs, id, memory, size, 1, deallocate);
     ASSERT_OK(kit_send(&message.header, MACH_SEND_TIMEOUT, PATIENCE));
 }
 

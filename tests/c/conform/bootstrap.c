@@ -1,27 +1,13 @@
 /* The names of services. Section 7: S164 to S169, S172, S173. */
-#include "harness/mach_kit.h"
+#include "harness/bootstrap_kit.h"
 
-#include <stdio.h>
 #include <string.h>
-
-#define GATE_LAUNCHD() GATE_DARWIN("the codes of the launchd in use are not published")
-
-typedef char service_name[BOOTSTRAP_MAX_NAME_LEN];
-
-static kern_return_t look_up_code(const char *name)
-{
-    mach_port_t port = MACH_PORT_NULL;
-    kern_return_t result = bootstrap_look_up(bootstrap_port, name, &port);
-    if (result == KERN_SUCCESS)
-        kit_deallocate(port);
-    return result;
-}
 
 TEST(S164_unknown_name)
 {
     service_name name;
     kit_service_name(name, sizeof(name));
-    ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, look_up_code(name));
+    ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, kit_look_up_code(name));
     ASSERT(strlen(bootstrap_strerror(BOOTSTRAP_UNKNOWN_SERVICE)) > 5);
 }
 
@@ -47,9 +33,9 @@ TEST(S165_names_are_cut_at_127)
     ASSERT_OK(bootstrap_look_up(bootstrap_port, name, &found));
     ASSERT_EQ(port, found);
     cut[126] = '\0';
-    ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, look_up_code(cut));
+    ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, kit_look_up_code(cut));
     name[126] = 'y';
-    ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, look_up_code(name));
+    ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, kit_look_up_code(name));
     kit_destroy(port);
 }
 
@@ -57,8 +43,7 @@ PEER(bootstrap_registers)
 {
     mach_port_t port = kit_port();
     service_name name;
-    strncpy(name, parent_argument(), sizeof(name) - 1);
-    name[sizeof(name) - 1] = '\0';
+    kit_argument_name(name);
     ASSERT_CODE(BOOTSTRAP_NOT_PRIVILEGED, bootstrap_register(bootstrap_port, name, port));
     ASSERT_CODE(BOOTSTRAP_NOT_PRIVILEGED, bootstrap_check_in(bootstrap_port, name, &port));
 }
@@ -109,8 +94,7 @@ PEER(bootstrap_finds)
     mach_port_t first = MACH_PORT_NULL;
     mach_port_t second = MACH_PORT_NULL;
     mach_port_t reply = kit_receive_right();
-    strncpy(name, parent_argument(), sizeof(name) - 1);
-    name[sizeof(name) - 1] = '\0';
+    kit_argument_name(name);
     ASSERT_OK(bootstrap_look_up(bootstrap_port, name, &first));
     ASSERT_EQ(MACH_PORT_TYPE_SEND, kit_type(first));
     ASSERT_OK(bootstrap_look_up(bootstrap_port, name, &second));
@@ -167,27 +151,6 @@ TEST(S168_look_up_of_ones_own_service)
     kit_destroy(port);
 }
 
-/* Owns a service until it is told, or killed. */
-PEER(bootstrap_owner)
-{
-    service_name name;
-    mach_port_t port = kit_port();
-    strncpy(name, parent_argument(), sizeof(name) - 1);
-    name[sizeof(name) - 1] = '\0';
-    ASSERT_OK(bootstrap_register(bootstrap_port, name, port));
-    parent_tell();
-    parent_hear();
-}
-
-static void wait_until_unknown(const char *name)
-{
-    uint64_t end = kit_milliseconds() + PATIENCE;
-    kern_return_t result;
-    while ((result = look_up_code(name)) == KERN_SUCCESS) /* S173 */
-        ASSERT(kit_milliseconds() < end);
-    ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, result);
-}
-
 static void owner_goes(bool killed)
 {
     service_name name;
@@ -195,7 +158,7 @@ static void owner_goes(bool killed)
     mach_port_t held = MACH_PORT_NULL;
     mach_port_t port = kit_port();
     kit_service_name(name, sizeof(name));
-    peer_start(&peer, "bootstrap_owner", name);
+    peer_start(&peer, "kit_owns_a_service", name);
     peer_hear(&peer);
     ASSERT_OK(bootstrap_look_up(bootstrap_port, name, &held));
     ASSERT_EQ(MACH_PORT_TYPE_SEND, kit_type(held));
@@ -205,12 +168,12 @@ static void owner_goes(bool killed)
         peer_tell(&peer);
         peer_join(&peer);
     }
-    wait_until_unknown(name);
+    kit_wait_unknown(name);
     kit_wait_dead(held);
     kit_destroy(held);
     /* The name is free for the next one. */
     ASSERT_OK(bootstrap_register(bootstrap_port, name, port));
-    ASSERT_OK(look_up_code(name));
+    ASSERT_OK(kit_look_up_code(name));
     kit_destroy(port);
 }
 
@@ -232,7 +195,7 @@ TEST(S173_what_is_found_after_the_owners_end_is_dead)
     kern_return_t result = KERN_SUCCESS;
     uint64_t end = kit_milliseconds() + PATIENCE;
     kit_service_name(name, sizeof(name));
-    peer_start(&peer, "bootstrap_owner", name);
+    peer_start(&peer, "kit_owns_a_service", name);
     peer_hear(&peer);
     peer_kill(&peer);
     while (result == KERN_SUCCESS) {
@@ -253,9 +216,9 @@ TEST(S169_owner_destroys_the_port)
     mach_port_t port = kit_port();
     kit_service_name(name, sizeof(name));
     ASSERT_OK(bootstrap_register(bootstrap_port, name, port));
-    ASSERT_OK(look_up_code(name));
+    ASSERT_OK(kit_look_up_code(name));
     kit_destroy(port);
-    wait_until_unknown(name);
+    kit_wait_unknown(name);
 }
 
 TEST(S172_names_are_compared_byte_for_byte)
@@ -267,9 +230,9 @@ TEST(S172_names_are_compared_byte_for_byte)
     memcpy(upper, name, sizeof(upper));
     upper[0] = 'C';
     ASSERT_OK(bootstrap_register(bootstrap_port, name, port));
-    ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, look_up_code(upper));
+    ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, kit_look_up_code(upper));
     strcat(upper, "x");
-    ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, look_up_code(upper));
+    ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, kit_look_up_code(upper));
     kit_destroy(port);
 }
 

@@ -1,31 +1,11 @@
 /* Services that are declared before they are served: bootstrap_create_service and _create_server,
  * removal, status. Section 7: S165 to S168, S171. */
-#include "harness/mach_kit.h"
+#include "harness/bootstrap_kit.h"
 
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
-#define GATE_LAUNCHD() GATE_DARWIN("the codes of the launchd in use are not published")
-
-typedef char service_name[BOOTSTRAP_MAX_NAME_LEN];
-
-static kern_return_t look_up_code(const char *name)
-{
-    mach_port_t port = MACH_PORT_NULL;
-    kern_return_t result = bootstrap_look_up(bootstrap_port, name, &port);
-    if (result == KERN_SUCCESS)
-        kit_deallocate(port);
-    return result;
-}
-
-static void argument_name(char *name)
-{
-    strncpy(name, parent_argument(), BOOTSTRAP_MAX_NAME_LEN - 1);
-    name[BOOTSTRAP_MAX_NAME_LEN - 1] = '\0';
-}
-
-/* Every name is its own buffer: Darwin's prototypes take `char *`. */
 TEST(S171_null_removes_a_declared_service)
 {
     GATE_LAUNCHD();
@@ -35,11 +15,11 @@ TEST(S171_null_removes_a_declared_service)
     kit_service_name(name, sizeof(name));
     ASSERT_OK(bootstrap_register(bootstrap_port, name, MACH_PORT_NULL)); /* nothing to remove */
     ASSERT_OK(bootstrap_create_service(bootstrap_port, name, &service));
-    ASSERT_OK(look_up_code(name));
+    ASSERT_OK(kit_look_up_code(name));
     ASSERT_CODE(BOOTSTRAP_NOT_PRIVILEGED, bootstrap_register(bootstrap_port, name, port));
     ASSERT_OK(bootstrap_register(bootstrap_port, name, MACH_PORT_NULL));
     ASSERT_EQ(MACH_PORT_TYPE_DEAD_NAME, kit_type(service));
-    ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, look_up_code(name));
+    ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, kit_look_up_code(name));
     ASSERT_OK(bootstrap_register(bootstrap_port, name, port));
     kit_destroy(service);
     kit_destroy(port);
@@ -60,8 +40,8 @@ TEST(S171_null_for_an_active_service)
                 bootstrap_register(bootstrap_port, registered, MACH_PORT_NULL));
     ASSERT_CODE(BOOTSTRAP_SERVICE_ACTIVE,
                 bootstrap_register(bootstrap_port, checked_in, MACH_PORT_NULL));
-    ASSERT_OK(look_up_code(registered));
-    ASSERT_OK(look_up_code(checked_in));
+    ASSERT_OK(kit_look_up_code(registered));
+    ASSERT_OK(kit_look_up_code(checked_in));
     kit_destroy(port);
     kit_destroy(server);
 }
@@ -71,7 +51,7 @@ PEER(declared_stranger)
     service_name name;
     mach_port_t port = MACH_PORT_NULL;
     bootstrap_status_t status = -1;
-    argument_name(name);
+    kit_argument_name(name);
     ASSERT_OK(bootstrap_status(bootstrap_port, name, &status));
     ASSERT_EQ(BOOTSTRAP_STATUS_INACTIVE, status);
     ASSERT_CODE(BOOTSTRAP_NOT_PRIVILEGED, bootstrap_check_in(bootstrap_port, name, &port));
@@ -127,7 +107,7 @@ TEST(S167_check_in_of_a_declared_service)
     kit_expect_plain(port, 3);
     peer_join(&peer);
     kit_destroy(port);
-    ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, look_up_code(name));
+    ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, kit_look_up_code(name));
 }
 
 /* Send rights that went before the check-in make no difference. */
@@ -171,7 +151,7 @@ PEER(declared_and_gone)
 {
     service_name name;
     mach_port_t service = MACH_PORT_NULL;
-    argument_name(name);
+    kit_argument_name(name);
     ASSERT_OK(bootstrap_create_service(bootstrap_port, name, &service));
     parent_tell();
     parent_hear();
@@ -191,7 +171,7 @@ TEST(S169_declarer_is_killed)
     kit_send_plain(found, 1);
     peer_kill(&peer);
     kit_wait_dead(found);
-    ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, look_up_code(name));
+    ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, kit_look_up_code(name));
     kit_destroy(found);
 }
 
@@ -208,7 +188,7 @@ TEST(S163_server_ports)
     ASSERT_NE(bootstrap_port, server);
     ASSERT_EQ(MACH_PORT_TYPE_SEND, kit_type(server));
     ASSERT_OK(bootstrap_create_service(server, name, &service));
-    ASSERT_OK(look_up_code(name));
+    ASSERT_OK(kit_look_up_code(name));
     ASSERT_OK(bootstrap_check_in(server, name, &port));
     ASSERT_EQ(service, port);
     kit_send_plain(service, 4);
@@ -291,10 +271,10 @@ TEST(S166_ports_that_are_none)
     ASSERT_CODE(MACH_SEND_INVALID_DEST, bootstrap_register(MACH_PORT_NULL, name, dead));
     ASSERT_CODE(MACH_SEND_INVALID_DEST, bootstrap_look_up(MACH_PORT_DEAD, name, &found));
     ASSERT_CODE(MACH_SEND_INVALID_DEST, bootstrap_check_in(receive, name, &found));
-    ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, look_up_code(name));
+    ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, kit_look_up_code(name));
     ASSERT_OK(mach_port_mod_refs(mach_task_self(), dead, MACH_PORT_RIGHT_RECEIVE, -1));
     ASSERT_CODE(BOOTSTRAP_NO_MEMORY, bootstrap_register(bootstrap_port, name, dead));
-    ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, look_up_code(name));
+    ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, kit_look_up_code(name));
     kit_destroy(dead);
     kit_destroy(receive);
 }

@@ -1,33 +1,11 @@
 /* Names under fire: races, kills, owners that are stopped, many threads, services that come and go.
  * Section 7: S166, S168, S169, S173. */
-#include "harness/mach_kit.h"
+#include "harness/bootstrap_kit.h"
 
 #include <signal.h>
-#include <string.h>
 #include <unistd.h>
 
-#define GATE_LAUNCHD() GATE_DARWIN("the codes of the launchd in use are not published")
 #define GATE_STOPPED() GATE_DARWIN("launchd answers, whatever the owner does")
-
-typedef char service_name[BOOTSTRAP_MAX_NAME_LEN];
-
-static kern_return_t look_up_code(const char *name)
-{
-    mach_port_t port = MACH_PORT_NULL;
-    kern_return_t result = bootstrap_look_up(bootstrap_port, name, &port);
-    if (result == KERN_SUCCESS)
-        kit_deallocate(port);
-    return result;
-}
-
-static void wait_until_unknown(const char *name)
-{
-    uint64_t end = kit_milliseconds() + PATIENCE;
-    kern_return_t result;
-    while ((result = look_up_code(name)) == KERN_SUCCESS) /* S173 */
-        ASSERT(kit_milliseconds() < end);
-    ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, result);
-}
 
 /* ---- races ----------------------------------------------------------------------------------- */
 
@@ -106,18 +84,6 @@ TEST_FOR(S166_two_tasks_race_for_a_name, 60)
         kit_pair_end(&racers[i]);
 }
 
-/* Owns a name until it is told, or killed; does nothing else meanwhile. */
-PEER(hard_owner)
-{
-    service_name name;
-    mach_port_t port = kit_port();
-    strncpy(name, parent_argument(), sizeof(name) - 1);
-    name[sizeof(name) - 1] = '\0';
-    ASSERT_OK(bootstrap_register(bootstrap_port, name, port));
-    parent_tell();
-    parent_hear();
-}
-
 /* Killed and reaped: the very next call finds the name free. */
 TEST_FOR(S169_name_is_free_once_its_owner_is_reaped, 60)
 {
@@ -128,13 +94,13 @@ TEST_FOR(S169_name_is_free_once_its_owner_is_reaped, 60)
         struct peer peer;
         mach_port_t held = MACH_PORT_NULL;
         mach_port_t port = kit_port();
-        peer_start(&peer, "hard_owner", name);
+        peer_start(&peer, "kit_owns_a_service", name);
         peer_hear(&peer);
         if (round % 3 == 1) /* with a connection that its owner never answered */
             ASSERT_OK(bootstrap_look_up(bootstrap_port, name, &held));
         peer_kill(&peer);
         ASSERT_OK(bootstrap_register(bootstrap_port, name, port));
-        ASSERT_OK(look_up_code(name));
+        ASSERT_OK(kit_look_up_code(name));
         kit_destroy(port);
         if (held != MACH_PORT_NULL) {
             kit_wait_dead(held);
@@ -154,7 +120,7 @@ static void *look_up_until_stopped(void *argument)
 {
     struct looker *looker = argument;
     while (!__atomic_load_n(looker->stop, __ATOMIC_RELAXED)) {
-        kern_return_t result = look_up_code(looker->name);
+        kern_return_t result = kit_look_up_code(looker->name);
         if (result == BOOTSTRAP_SUCCESS)
             looker->found++;
         else
@@ -167,8 +133,7 @@ static void *look_up_until_stopped(void *argument)
 PEER(hard_flickers)
 {
     service_name name;
-    strncpy(name, parent_argument(), sizeof(name) - 1);
-    name[sizeof(name) - 1] = '\0';
+    kit_argument_name(name);
     for (int i = 0; i < 300; i++) {
         mach_port_t port = kit_port();
         struct plain_rcv received;
@@ -198,7 +163,7 @@ TEST_FOR(S173_look_ups_while_the_service_comes_and_goes, 60)
     for (int i = 0; i < 3; i++)
         kit_join(threads[i]);
     ASSERT(lookers[0].found + lookers[1].found + lookers[2].found > 0);
-    wait_until_unknown(name);
+    kit_wait_unknown(name);
 }
 
 /* ---- owners that are stopped ------------------------------------------------------------------ */
@@ -227,7 +192,7 @@ TEST(S168_many_threads_look_up_while_the_owner_is_stopped)
     struct one_look_up looks[THREADS];
     pthread_t threads[THREADS];
     kit_service_name(name, sizeof(name));
-    peer_start(&peer, "hard_owner", name);
+    peer_start(&peer, "kit_owns_a_service", name);
     peer_hear(&peer);
     ASSERT_SYS(kill(peer.pid, SIGSTOP));
     for (int i = 0; i < THREADS; i++) {
@@ -243,7 +208,7 @@ TEST(S168_many_threads_look_up_while_the_owner_is_stopped)
     peer_kill(&peer);
     kit_wait_dead(looks[0].found);
     kit_destroy(looks[0].found);
-    wait_until_unknown(name);
+    kit_wait_unknown(name);
 }
 
 TEST(S169_owner_is_killed_while_it_is_stopped)
@@ -253,14 +218,14 @@ TEST(S169_owner_is_killed_while_it_is_stopped)
     struct peer peer;
     mach_port_t found = MACH_PORT_NULL;
     kit_service_name(name, sizeof(name));
-    peer_start(&peer, "hard_owner", name);
+    peer_start(&peer, "kit_owns_a_service", name);
     peer_hear(&peer);
     ASSERT_SYS(kill(peer.pid, SIGSTOP));
     ASSERT_OK(bootstrap_look_up(bootstrap_port, name, &found));
     kit_send_plain(found, 1);
     peer_kill(&peer);
     kit_wait_dead(found);
-    ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, look_up_code(name));
+    ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, kit_look_up_code(name));
     ASSERT_CODE(MACH_SEND_INVALID_DEST, kit_try_plain(found, MACH_MSG_TYPE_COPY_SEND, 2, 0));
     kit_destroy(found);
 }
@@ -275,14 +240,14 @@ TEST(S168_a_stopped_owner_is_in_nobodys_way)
     mach_port_t found = MACH_PORT_NULL;
     kit_service_name(stopped, sizeof(stopped));
     kit_service_name(name, sizeof(name));
-    peer_start(&peer, "hard_owner", stopped);
+    peer_start(&peer, "kit_owns_a_service", stopped);
     peer_hear(&peer);
     ASSERT_SYS(kill(peer.pid, SIGSTOP));
     ASSERT_CODE(BOOTSTRAP_NOT_PRIVILEGED, bootstrap_register(bootstrap_port, stopped, port));
     ASSERT_CODE(BOOTSTRAP_NOT_PRIVILEGED, bootstrap_check_in(bootstrap_port, stopped, &found));
-    peer_start(&other, "hard_owner", name);
+    peer_start(&other, "kit_owns_a_service", name);
     peer_hear(&other);
-    ASSERT_OK(look_up_code(name));
+    ASSERT_OK(kit_look_up_code(name));
     peer_tell(&other);
     peer_join(&other);
     ASSERT_SYS(kill(peer.pid, SIGCONT));

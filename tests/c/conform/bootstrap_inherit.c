@@ -21,13 +21,6 @@ static void set_bootstrap(mach_port_t port)
     ASSERT_OK(task_set_special_port(mach_task_self(), TASK_BOOTSTRAP_PORT, port));
 }
 
-static void wait_for_child(pid_t pid)
-{
-    int status = 0;
-    ASSERT_EQ(pid, waitpid(pid, &status, 0));
-    ASSERT_EQ(0, status);
-}
-
 /* Sends a request to the bootstrap port, whatever name that has here, and gets the answer. */
 static void ask_bootstrap(int id)
 {
@@ -113,7 +106,7 @@ TEST(S142_child_inherits_the_bootstrap_port)
     }
     set_bootstrap(saved);
     answer_at(port, 10);
-    wait_for_child(pid);
+    kit_wait_child(pid);
     kit_deallocate(saved);
     kit_destroy(port);
 }
@@ -130,7 +123,7 @@ TEST(S142_child_sends_at_once)
         _exit(0);
     }
     set_bootstrap(saved);
-    wait_for_child(pid);
+    kit_wait_child(pid);
     kit_expect_plain(port, 11);
     kit_deallocate(saved);
     kit_destroy(port);
@@ -179,11 +172,11 @@ PEER(inherit_forks)
             ask_bootstrap(30);
             _exit(0);
         }
-        wait_for_child(grandchild);
+        kit_wait_child(grandchild);
         ask_bootstrap(31);
         _exit(0);
     }
-    wait_for_child(pid);
+    kit_wait_child(pid);
     ask_bootstrap(32);
 }
 
@@ -369,7 +362,7 @@ TEST(S142_child_that_closes_all_descriptors_inherits_too)
     }
     set_bootstrap(saved);
     answer_at(port, 50);
-    wait_for_child(pid);
+    kit_wait_child(pid);
     kit_deallocate(saved);
     kit_destroy(port);
 }
@@ -392,7 +385,7 @@ TEST(S142_many_children_inherit_at_once)
     for (int i = 0; i < CHILDREN; i++)
         answer_at(port, 60);
     for (int i = 0; i < CHILDREN; i++)
-        wait_for_child(pids[i]);
+        kit_wait_child(pids[i]);
     kit_deallocate(saved);
     kit_destroy(port);
 }
@@ -448,7 +441,7 @@ static void sender_lives(bool uses_it)
     kit_stays_quiet(notify);
     close(ends[1]);
     (void)kit_expect_notification(notify, MACH_NOTIFY_NO_SENDERS);
-    wait_for_child(pid);
+    kit_wait_child(pid);
     kit_deallocate(saved);
     kit_destroy(port);
     kit_destroy(notify);
@@ -515,7 +508,7 @@ TEST(S142_real_bootstrap_port_is_handed_back)
     kit_send_right(child, bootstrap_port, MACH_MSG_TYPE_COPY_SEND);
     kit_expect_plain(registered, 90);
     kit_expect_plain(port, 91);
-    wait_for_child(pid);
+    kit_wait_child(pid);
     kit_wait_dead(child);
     kit_destroy(child);
     kit_deallocate(host);

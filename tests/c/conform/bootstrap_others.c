@@ -1,38 +1,10 @@
 /* Services whose port is another task's than the one that registered it. Section 7: S166 to S169,
  * S173. */
-#include "harness/mach_kit.h"
+#include "harness/bootstrap_kit.h"
 
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
-
-#define GATE_LAUNCHD() GATE_DARWIN("the codes of the launchd in use are not published")
-
-typedef char service_name[BOOTSTRAP_MAX_NAME_LEN];
-
-static kern_return_t look_up_code(const char *name)
-{
-    mach_port_t port = MACH_PORT_NULL;
-    kern_return_t result = bootstrap_look_up(bootstrap_port, name, &port);
-    if (result == KERN_SUCCESS)
-        kit_deallocate(port);
-    return result;
-}
-
-static void argument_name(char *name)
-{
-    strncpy(name, parent_argument(), BOOTSTRAP_MAX_NAME_LEN - 1);
-    name[BOOTSTRAP_MAX_NAME_LEN - 1] = '\0';
-}
-
-static void wait_until_unknown(const char *name)
-{
-    uint64_t end = kit_milliseconds() + PATIENCE;
-    kern_return_t result;
-    while ((result = look_up_code(name)) == KERN_SUCCESS) /* S173 */
-        ASSERT(kit_milliseconds() < end);
-    ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, result);
-}
 
 /* Has a port that others publish: answers every message by one with the next id, until told. */
 PEER(others_server)
@@ -71,7 +43,7 @@ PEER(others_client)
     mach_port_t found = MACH_PORT_NULL;
     mach_port_t again = MACH_PORT_NULL;
     mach_port_t port = kit_port();
-    argument_name(name);
+    kit_argument_name(name);
     ASSERT_OK(bootstrap_look_up(bootstrap_port, name, &found));
     ASSERT_EQ(MACH_PORT_TYPE_SEND, kit_type(found));
     ask(found, 20);
@@ -109,7 +81,7 @@ TEST(S166_another_tasks_port_is_registered)
     peer_hear(&pair.peer);
     peer_join(&client);
     kit_wait_dead(pair.theirs);
-    wait_until_unknown(name);
+    kit_wait_unknown(name);
     peer_tell(&pair.peer);
     kit_pair_end(&pair);
 }
@@ -125,9 +97,9 @@ TEST(S169_registered_port_of_a_task_that_is_killed)
     ASSERT_OK(bootstrap_register(bootstrap_port, name, pair.theirs));
     peer_kill(&pair.peer);
     kit_wait_dead(pair.theirs);
-    ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, look_up_code(name));
+    ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, kit_look_up_code(name));
     ASSERT_OK(bootstrap_register(bootstrap_port, name, port));
-    ASSERT_OK(look_up_code(name));
+    ASSERT_OK(kit_look_up_code(name));
     kit_pair_drop(&pair);
     kit_destroy(port);
 }
@@ -157,7 +129,7 @@ TEST(S168_one_port_under_many_names)
     peer_hear(&pair.peer);
     peer_join(&client);
     for (int i = 0; i < MANY; i++)
-        wait_until_unknown(names[i]);
+        kit_wait_unknown(names[i]);
     peer_tell(&pair.peer);
     kit_pair_end(&pair);
 }
@@ -183,10 +155,7 @@ static void have_registered(const char *name, mach_port_t port, unsigned disposi
     struct port_msg message;
     kit_pair_start(&pair, "others_registrar", name);
     memset(&message, 0, sizeof(message));
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-               PORT_MSG_SIZE(1), pair.theirs, MACH_PORT_NULL, 1);
-    message.body.msgh_descriptor_count = 1;
-    kit_port_descriptor(&message.port[0], port, disposition);
+    kit_port_msg(&message, pair.theirs, 1, port, disposition);
     ASSERT_OK(kit_send(&message.header, MACH_SEND_TIMEOUT, PATIENCE));
     kit_pair_end(&pair);
 }
@@ -204,7 +173,7 @@ TEST(D4_registrar_goes_and_the_name_stays)
     ASSERT_EQ(port, found);
     ASSERT_CODE(BOOTSTRAP_SERVICE_ACTIVE, bootstrap_register(bootstrap_port, name, port));
     kit_destroy(port);
-    wait_until_unknown(name);
+    kit_wait_unknown(name);
 }
 
 /* The third task's port: registrar, owner and looker are three processes. */
@@ -224,7 +193,7 @@ TEST(S168_three_tasks_meet_at_a_name)
     kit_deallocate(found);
     kit_send_plain(pair.theirs, 99);
     peer_hear(&pair.peer);
-    wait_until_unknown(name);
+    kit_wait_unknown(name);
     peer_tell(&pair.peer);
     kit_pair_end(&pair);
 }
@@ -241,7 +210,7 @@ TEST(S168_owner_is_stopped_when_its_port_is_registered)
     ASSERT_SYS(kill(pair.peer.pid, SIGSTOP));
     ASSERT_OK(bootstrap_register(bootstrap_port, name, pair.theirs));
     peer_start(&client, "others_client", name); /* asks and waits for the answer */
-    ASSERT_OK(look_up_code(name));
+    ASSERT_OK(kit_look_up_code(name));
     ASSERT_SYS(kill(pair.peer.pid, SIGCONT));
     peer_hear(&client);
     kit_send_plain(pair.theirs, 99);

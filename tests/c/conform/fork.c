@@ -7,13 +7,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void wait_for_child(pid_t pid)
-{
-    int status = 0;
-    ASSERT_EQ(pid, waitpid(pid, &status, 0));
-    ASSERT_EQ(0, status);
-}
-
 TEST(S142_child_has_none_of_the_parents_names)
 {
     mach_port_t port = kit_port();
@@ -34,7 +27,7 @@ TEST(S142_child_has_none_of_the_parents_names)
         }
         _exit(0);
     }
-    wait_for_child(pid);
+    kit_wait_child(pid);
     kit_expect_nothing(port); /* the child's end told nobody: it held nothing */
     ASSERT_EQ(MACH_PORT_TYPE_SEND_RECEIVE, kit_type(port));
     ASSERT_EQ(MACH_PORT_TYPE_SEND_ONCE, kit_type(once));
@@ -63,7 +56,7 @@ TEST(S142_child_has_the_bootstrap_port)
         _exit(0);
     }
     kit_expect_plain(port, 5);
-    wait_for_child(pid);
+    kit_wait_child(pid);
     kit_destroy(port);
 }
 
@@ -82,7 +75,7 @@ PEER(fork_parent)
         _exit(0);
     kit_expect_plain(pair.mine, 8);
     kit_send_plain(pair.theirs, 9);
-    wait_for_child(pid);
+    kit_wait_child(pid);
     kit_pair_leave(&pair);
 }
 
@@ -121,15 +114,12 @@ TEST(S142_queued_messages_stay_with_the_parent)
     struct ool_rcv received;
     void *memory = kit_allocate(size);
     kit_fill(memory, size, 1);
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-               OOL_MSG_SIZE(1), port, MACH_PORT_NULL, 1);
-    message.body.msgh_descriptor_count = 1;
-    kit_ool(&message.ool[0], memory, size, 1, true);
+    kit_ool_msg(&message, port, 1, memory, size, 1, true);
     ASSERT_OK(kit_send(&message.header, 0, 0));
     pid_t pid = (pid_t)ASSERT_SYS(fork());
     if (pid == 0)
         _exit(0);
-    wait_for_child(pid);
+    kit_wait_child(pid);
     ASSERT_OK(kit_receive(&received.header, sizeof(received), port, 0, 0));
     ASSERT_FILLED(received.ool[0].address, size, 1);
     kit_free(received.ool[0].address, size);
@@ -154,7 +144,7 @@ static void writes_stay_apart(char *memory, size_t size)
     }
     memset(memory, 2, size);
     ASSERT_EQ(1, write(ends[1], "!", 1));
-    wait_for_child(pid);
+    kit_wait_child(pid);
     ASSERT_ALL(2, memory, size);
     close(ends[0]);
     close(ends[1]);
@@ -179,10 +169,7 @@ TEST(S182_sent_memory_is_copied_by_fork)
     struct ool_rcv received;
     char *memory = kit_allocate(size);
     memset(memory, 7, size);
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-               OOL_MSG_SIZE(1), port, MACH_PORT_NULL, 1);
-    message.body.msgh_descriptor_count = 1;
-    kit_ool(&message.ool[0], memory, size, 1, false);
+    kit_ool_msg(&message, port, 1, memory, size, 1, false);
     ASSERT_OK(kit_send(&message.header, 0, 0));
     writes_stay_apart(memory, size);
     ASSERT_OK(kit_receive(&received.header, sizeof(received), port, 0, 0));
@@ -209,15 +196,12 @@ TEST(S65_S182_sending_inherited_memory)
     if (pid == 0)
         ASSERT_OK(bootstrap_look_up(bootstrap_port, service, &to));
     memory[0] = pid == 0 ? 'c' : 'p';
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-               OOL_MSG_SIZE(1), to, MACH_PORT_NULL, pid == 0);
-    message.body.msgh_descriptor_count = 1;
-    kit_ool(&message.ool[0], memory, size, 1, false);
+    kit_ool_msg(&message, to, pid == 0, memory, size, 1, false);
     ASSERT_OK(kit_send(&message.header, MACH_SEND_TIMEOUT, PATIENCE));
     memset(memory, 0xee, size);
     if (pid == 0)
         _exit(0);
-    wait_for_child(pid);
+    kit_wait_child(pid);
     for (int i = 0; i < 2; i++) {
         struct ool_rcv received;
         ASSERT_OK(kit_receive(&received.header, sizeof(received), port, 0, PATIENCE));

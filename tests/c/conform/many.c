@@ -5,23 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
-#ifdef __linux__
-#include <sys/prctl.h>
-#endif
 
-enum { MANY = 3000, AT_ONCE = 1000, DESCRIPTORS = 1024, NOBODY = 65534 };
-
-static void become_ordinary(void)
-{
-    if (geteuid() != 0)
-        return;
-    ASSERT_SYS(setregid(NOBODY, NOBODY));
-    ASSERT_SYS(setreuid(NOBODY, NOBODY));
-#ifdef __linux__
-    ASSERT_SYS(prctl(PR_SET_DUMPABLE, 1)); /* so that /proc/self is still ours to read */
-#endif
-}
+enum { MANY = 3000, AT_ONCE = 1000, DESCRIPTORS = 1024 };
 
 /* Peers inherit both. */
 static void limit_everybody(bool ordinary)
@@ -32,7 +17,7 @@ static void limit_everybody(bool ordinary)
         limit.rlim_cur = DESCRIPTORS;
     ASSERT_SYS(setrlimit(RLIMIT_NOFILE, &limit));
     if (ordinary)
-        become_ordinary();
+        kit_become_ordinary();
 }
 
 TEST_FOR(S104_thousands_of_ports, 60)

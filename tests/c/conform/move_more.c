@@ -6,21 +6,6 @@
 
 enum { NONE_LEFT = 70, RECEIVE = MACH_MSG_TYPE_MOVE_RECEIVE, CHAIN = 4 };
 
-static void agent_expect(struct agent *agent, mach_port_t theirs, int first, int count)
-{
-    mach_msg_id_t id = 0;
-    for (int i = 0; i < count; i++) {
-        ASSERT_OK(agent_receive(agent, theirs, PATIENCE, &id));
-        ASSERT_EQ(first + i, id);
-    }
-    ASSERT_CODE(MACH_RCV_TIMED_OUT, agent_receive(agent, theirs, 0, &id));
-}
-
-static void agent_sends(struct agent *agent, mach_port_t theirs, int id)
-{
-    ASSERT_OK(agent_send(agent, theirs, MACH_MSG_TYPE_COPY_SEND, id, PATIENCE));
-}
-
 /* From task to task and home again; each one sleeps, dies or stays once it has passed it on. */
 static void along_a_chain(void (*afterwards)(struct agent *), bool sends_between)
 {

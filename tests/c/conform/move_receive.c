@@ -109,69 +109,18 @@ TEST(S121_guard_goes)
     kit_destroy(carrier);
 }
 
-struct waiter {
-    mach_port_t on;
-    mach_msg_return_t result;
-    mach_msg_id_t id;
-    struct kit_event started;
-    struct kit_event done;
-    pthread_t thread;
-};
-
-static void *wait_on(void *argument)
-{
-    struct waiter *waiter = argument;
-    struct plain_rcv received;
-    memset(&received, 0, sizeof(received));
-    kit_event_post(&waiter->started);
-    waiter->result = mach_msg(&received.header, MACH_RCV_MSG, 0, sizeof(received), waiter->on,
-                              MACH_MSG_TIMEOUT_NONE, MACH_PORT_NULL);
-    waiter->id = received.header.msgh_id;
-    kit_event_post(&waiter->done);
-    return NULL;
-}
-
-static void *send_to(void *argument)
-{
-    struct waiter *waiter = argument;
-    struct plain_msg message;
-    memset(&message, 0, sizeof(message));
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0), sizeof(message.header),
-               waiter->on, MACH_PORT_NULL, waiter->id);
-    kit_event_post(&waiter->started);
-    waiter->result = kit_send(&message.header, 0, 0);
-    kit_event_post(&waiter->done);
-    return NULL;
-}
-
-static void waiter_start(struct waiter *waiter, void *(*run)(void *), mach_port_t on)
-{
-    memset(waiter, 0, sizeof(*waiter));
-    waiter->on = on;
-    waiter->id = 77;
-    waiter->started = waiter->done = (struct kit_event)KIT_EVENT_INIT;
-    waiter->thread = kit_thread(run, waiter);
-    kit_event_wait(&waiter->started, 1);
-    kit_event_quiet(&waiter->done, 0);
-}
-
-static mach_msg_return_t waiter_end(struct waiter *waiter)
-{
-    kit_event_wait(&waiter->done, 1);
-    kit_join(waiter->thread);
-    return waiter->result;
-}
-
 TEST(S121_who_waits_wakes)
 {
-    struct waiter waiters[3];
+    struct kit_call waiters[3];
     mach_port_t carrier = kit_port();
     mach_port_t port = kit_port();
-    for (int i = 0; i < 3; i++)
-        waiter_start(&waiters[i], wait_on, port);
+    for (int i = 0; i < 3; i++) {
+        waiters[i] = (struct kit_call){.port = port};
+        kit_block_receiving(&waiters[i]);
+    }
     put(carrier, port);
     for (int i = 0; i < 3; i++) {
-        mach_msg_return_t result = waiter_end(&waiters[i]);
+        mach_msg_return_t result = kit_call_end(&waiters[i]);
         if (result != MACH_RCV_PORT_DIED)
             ASSERT_CODE(MACH_RCV_PORT_CHANGED, result);
     }
@@ -184,19 +133,19 @@ TEST(S121_who_waits_wakes)
 
 TEST(S121_who_waits_at_the_set_goes_on_waiting)
 {
-    struct waiter waiter;
     mach_port_t carrier = kit_port();
     mach_port_t port = kit_port();
     mach_port_t other = kit_port();
     mach_port_t set = kit_port_set();
+    struct kit_call waiter = {.port = set};
     ASSERT_OK(mach_port_insert_member(mach_task_self(), port, set));
     ASSERT_OK(mach_port_insert_member(mach_task_self(), other, set));
-    waiter_start(&waiter, wait_on, set);
+    kit_block_receiving(&waiter);
     put(carrier, port);
     kit_send_plain(port, 1);
     kit_event_quiet(&waiter.done, 0);
     kit_send_plain(other, 2);
-    ASSERT_OK(waiter_end(&waiter));
+    ASSERT_OK(kit_call_end(&waiter));
     ASSERT_EQ(2, waiter.id);
     kit_destroy(carrier);
     kit_destroy(port);
@@ -281,17 +230,17 @@ TEST(S123_sends_queue_while_on_the_way)
 {
     mach_port_t carrier = kit_port();
     mach_port_t port = kit_port();
-    struct waiter waiter;
+    struct kit_call waiter = {.port = port, .id = 77};
     kit_fill_queue(port, 2);
     put(carrier, port);
     for (int i = 2; i < 5; i++)
         kit_send_plain(port, i);
-    waiter_start(&waiter, send_to, port);
+    kit_block_sending(&waiter);
     ASSERT_EQ(port, take(carrier));
     kit_event_quiet(&waiter.done, 0); /* there is no more room than before */
     for (int i = 0; i < 5; i++)
         kit_expect_plain(port, i);
-    ASSERT_OK(waiter_end(&waiter));
+    ASSERT_OK(kit_call_end(&waiter));
     kit_expect_plain(port, 77);
     kit_expect_nothing(port);
     kit_destroy(port);
@@ -471,10 +420,7 @@ TEST(S126_timed_out_with_a_receive_right)
     mach_port_t port = kit_port();
     kit_fill_queue(carrier, 5);
     kit_fill_queue(port, 2);
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-               PORT_MSG_SIZE(1), carrier, MACH_PORT_NULL, 6);
-    message.body.msgh_descriptor_count = 1;
-    kit_port_descriptor(&message.port[0], port, MACH_MSG_TYPE_MOVE_RECEIVE);
+    kit_port_msg(&message, carrier, 6, port, MACH_MSG_TYPE_MOVE_RECEIVE);
     ASSERT_CODE(MACH_SEND_TIMED_OUT, kit_send(&message.header, MACH_SEND_TIMEOUT, 0));
     ASSERT_EQ(port, message.port[0].name);
     ASSERT_EQ(MACH_MSG_TYPE_PORT_RECEIVE, message.port[0].disposition);

@@ -7,21 +7,6 @@
 enum { NONE_LEFT = 70, DEAD = 72, RECEIVE = MACH_MSG_TYPE_MOVE_RECEIVE };
 
 /* So many messages with these numbers have come to an agent's port, in order, and no other. */
-static void agent_expect(struct agent *agent, mach_port_t theirs, int first, int count)
-{
-    mach_msg_id_t id = 0;
-    for (int i = 0; i < count; i++) {
-        ASSERT_OK(agent_receive(agent, theirs, PATIENCE, &id));
-        ASSERT_EQ(first + i, id);
-    }
-    ASSERT_CODE(MACH_RCV_TIMED_OUT, agent_receive(agent, theirs, 0, &id));
-}
-
-static void agent_sends(struct agent *agent, mach_port_t theirs, int id)
-{
-    ASSERT_OK(agent_send(agent, theirs, MACH_MSG_TYPE_COPY_SEND, id, PATIENCE));
-}
-
 TEST(S121_to_another_task)
 {
     struct agent taker;

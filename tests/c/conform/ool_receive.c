@@ -3,7 +3,6 @@
 
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 static void receive(mach_port_t port, struct ool_rcv *ret_received)
@@ -71,10 +70,7 @@ static void send_region(mach_port_t port, const void *address, size_t size, unsi
                         bool deallocate, struct ool_rcv *ret_received)
 {
     struct ool_msg message;
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-               OOL_MSG_SIZE(1), port, MACH_PORT_NULL, 1);
-    message.body.msgh_descriptor_count = 1;
-    kit_ool(&message.ool[0], address, size, copy, deallocate);
+    kit_ool_msg(&message, port, 1, address, size, copy, deallocate);
     ASSERT_OK(kit_send(&message.header, 0, 0));
     receive(port, ret_received);
 }
@@ -129,11 +125,9 @@ TEST(S42_S182_region_is_copied_by_fork)
             memset(region, 3, size);
             _exit(0);
         }
-        int status = 0;
         memset(region, 2, size);
         ASSERT_EQ(1, write(ends[1], "!", 1));
-        ASSERT_EQ(pid, waitpid(pid, &status, 0));
-        ASSERT_EQ(0, status);
+        kit_wait_child(pid);
         ASSERT_ALL(2, region, size);
         close(ends[0]);
         close(ends[1]);
@@ -351,10 +345,7 @@ TEST(S64_mach_msg_destroy_skips_volatile_memory)
     struct ool_rcv received;
     const size_t size = 1 << 20;
     char *memory = kit_allocate(size);
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-               OOL_MSG_SIZE(1), port, MACH_PORT_NULL, 1);
-    message.body.msgh_descriptor_count = 1;
-    kit_ool(&message.ool[0], memory, size, 1, false);
+    kit_ool_msg(&message, port, 1, memory, size, 1, false);
     message.ool[0].type = MACH_MSG_OOL_VOLATILE_DESCRIPTOR;
     ASSERT_OK(kit_send(&message.header, 0, 0));
     receive(port, &received);

@@ -14,61 +14,20 @@ static kern_return_t extract(mach_port_t member, mach_port_t set)
     return mach_port_extract_member(mach_task_self(), member, set);
 }
 
-struct waiter {
-    mach_port_t on;
-    mach_msg_return_t result;
-    mach_msg_id_t id;
-    mach_port_t member;
-    struct kit_event started;
-    struct kit_event done;
-    pthread_t thread;
-};
-
-static void *wait_on(void *argument)
-{
-    struct waiter *waiter = argument;
-    struct plain_rcv received;
-    memset(&received, 0, sizeof(received));
-    kit_event_post(&waiter->started);
-    waiter->result = mach_msg(&received.header, MACH_RCV_MSG, 0, sizeof(received), waiter->on,
-                              MACH_MSG_TIMEOUT_NONE, MACH_PORT_NULL);
-    waiter->id = received.header.msgh_id;
-    waiter->member = received.header.msgh_local_port;
-    kit_event_post(&waiter->done);
-    return NULL;
-}
-
-static void waiter_start(struct waiter *waiter, mach_port_t on)
-{
-    memset(waiter, 0, sizeof(*waiter));
-    waiter->on = on;
-    waiter->started = waiter->done = (struct kit_event)KIT_EVENT_INIT;
-    waiter->thread = kit_thread(wait_on, waiter);
-    kit_event_wait(&waiter->started, 1);
-    kit_event_quiet(&waiter->done, 0);
-}
-
-static mach_msg_return_t waiter_end(struct waiter *waiter)
-{
-    kit_event_wait(&waiter->done, 1);
-    kit_join(waiter->thread);
-    return waiter->result;
-}
-
 TEST(S100_blocked_on_a_set)
 {
-    struct waiter waiter;
     mach_port_t set = kit_port_set();
+    struct kit_call waiter = {.port = set};
     mach_port_t first = kit_port();
     mach_port_t second = kit_port();
     ASSERT_OK(insert(first, set));
-    waiter_start(&waiter, set);
+    kit_block_receiving(&waiter);
     ASSERT_OK(insert(second, set)); /* joins while somebody waits */
     kit_event_quiet(&waiter.done, 0);
     kit_send_plain(second, 5);
-    ASSERT_OK(waiter_end(&waiter));
+    ASSERT_OK(kit_call_end(&waiter));
     ASSERT_EQ(5, waiter.id);
-    ASSERT_EQ(second, waiter.member);
+    ASSERT_EQ(second, waiter.message.header.msgh_local_port);
     kit_destroy(set);
     kit_destroy(first);
     kit_destroy(second);
@@ -76,33 +35,33 @@ TEST(S100_blocked_on_a_set)
 
 TEST(S139_joining_with_a_message_wakes_the_set)
 {
-    struct waiter waiter;
     mach_port_t set = kit_port_set();
+    struct kit_call waiter = {.port = set};
     mach_port_t port = kit_port();
     kit_send_plain(port, 5);
-    waiter_start(&waiter, set); /* without members it waits just so */
+    kit_block_receiving(&waiter); /* without members it waits just so */
     ASSERT_OK(insert(port, set));
-    ASSERT_OK(waiter_end(&waiter));
+    ASSERT_OK(kit_call_end(&waiter));
     ASSERT_EQ(5, waiter.id);
-    ASSERT_EQ(port, waiter.member);
+    ASSERT_EQ(port, waiter.message.header.msgh_local_port);
     kit_destroy(set);
     kit_destroy(port);
 }
 
 TEST(S139_extracted_port_no_longer_wakes_the_set)
 {
-    struct waiter waiter;
     mach_port_t set = kit_port_set();
+    struct kit_call waiter = {.port = set};
     mach_port_t gone = kit_port();
     mach_port_t stays = kit_port();
     ASSERT_OK(insert(gone, set));
     ASSERT_OK(insert(stays, set));
-    waiter_start(&waiter, set);
+    kit_block_receiving(&waiter);
     ASSERT_OK(extract(gone, set));
     kit_send_plain(gone, 1);
     kit_event_quiet(&waiter.done, 0);
     kit_send_plain(stays, 2);
-    ASSERT_OK(waiter_end(&waiter));
+    ASSERT_OK(kit_call_end(&waiter));
     ASSERT_EQ(2, waiter.id);
     kit_expect_plain(gone, 1);
     kit_destroy(set);
@@ -112,10 +71,10 @@ TEST(S139_extracted_port_no_longer_wakes_the_set)
 
 TEST(S151_joining_does_not_disturb_who_waits_at_the_port)
 {
-    struct waiter waiter;
     mach_port_t set = kit_port_set();
     mach_port_t port = kit_port();
-    waiter_start(&waiter, port);
+    struct kit_call waiter = {.port = port};
+    kit_block_receiving(&waiter);
     ASSERT_OK(insert(port, set));
     kit_event_quiet(&waiter.done, 0);
     ASSERT_OK(extract(port, set));
@@ -123,7 +82,7 @@ TEST(S151_joining_does_not_disturb_who_waits_at_the_port)
     ASSERT_OK(mach_port_move_member(mach_task_self(), port, set));
     kit_event_quiet(&waiter.done, 0);
     kit_send_plain(port, 6);
-    ASSERT_OK(waiter_end(&waiter));
+    ASSERT_OK(kit_call_end(&waiter));
     ASSERT_EQ(6, waiter.id);
     kit_expect_nothing(set);
     kit_destroy(set);
@@ -138,13 +97,13 @@ static void expect_changed(mach_msg_return_t result)
 
 TEST(S150_set_destroyed_while_somebody_waits)
 {
-    struct waiter waiter;
     mach_port_t set = kit_port_set();
+    struct kit_call waiter = {.port = set};
     mach_port_t port = kit_port();
     ASSERT_OK(insert(port, set));
-    waiter_start(&waiter, set);
+    kit_block_receiving(&waiter);
     kit_destroy(set);
-    expect_changed(waiter_end(&waiter));
+    expect_changed(kit_call_end(&waiter));
     kit_send_plain(port, 1);
     kit_expect_plain(port, 1);
     kit_destroy(port);
@@ -152,18 +111,18 @@ TEST(S150_set_destroyed_while_somebody_waits)
 
 TEST(S150_member_destroyed_while_somebody_waits_at_the_set)
 {
-    struct waiter waiter;
     mach_port_t set = kit_port_set();
+    struct kit_call waiter = {.port = set};
     mach_port_t port = kit_port();
     mach_port_t other = kit_port();
     ASSERT_OK(insert(port, set));
     ASSERT_OK(insert(other, set));
-    waiter_start(&waiter, set);
+    kit_block_receiving(&waiter);
     kit_destroy(port);
     kit_event_quiet(&waiter.done, 0);
     kit_send_plain(other, 3);
-    ASSERT_OK(waiter_end(&waiter));
-    ASSERT_EQ(other, waiter.member);
+    ASSERT_OK(kit_call_end(&waiter));
+    ASSERT_EQ(other, waiter.message.header.msgh_local_port);
     kit_destroy(other);
     kit_destroy(set);
 }
@@ -171,7 +130,7 @@ TEST(S150_member_destroyed_while_somebody_waits_at_the_set)
 TEST(S139_many_threads_at_one_set)
 {
     enum { THREADS = 6, ROUNDS = 20 };
-    struct waiter waiters[THREADS];
+    struct kit_call waiters[THREADS];
     mach_port_t ports[THREADS];
     mach_port_t set = kit_port_set();
     for (int i = 0; i < THREADS; i++) {
@@ -181,14 +140,13 @@ TEST(S139_many_threads_at_one_set)
     for (int round = 0; round < ROUNDS; round++) {
         unsigned seen = 0;
         for (int i = 0; i < THREADS; i++) {
-            waiters[i].on = set;
-            waiters[i].started = waiters[i].done = (struct kit_event)KIT_EVENT_INIT;
-            waiters[i].thread = kit_thread(wait_on, &waiters[i]);
+            waiters[i] = (struct kit_call){.port = set};
+            kit_call_start(&waiters[i], kit_call_receives);
         }
         for (int i = 0; i < THREADS; i++)
             kit_send_plain(ports[round % 2 == 0 ? i : 0], i); /* one each, or all at one port */
         for (int i = 0; i < THREADS; i++) {
-            ASSERT_OK(waiter_end(&waiters[i]));
+            ASSERT_OK(kit_call_end(&waiters[i]));
             seen |= 1u << waiters[i].id;
         }
         ASSERT_EQ((1u << THREADS) - 1, seen);

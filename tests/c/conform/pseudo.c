@@ -7,11 +7,7 @@
 static mach_msg_return_t send_ool(mach_port_t port, struct ool_msg *message, const void *address,
                                   size_t size, unsigned copy, bool deallocate)
 {
-    kit_header(&message->header,
-               MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX, OOL_MSG_SIZE(1),
-               port, MACH_PORT_NULL, 9);
-    message->body.msgh_descriptor_count = 1;
-    kit_ool(&message->ool[0], address, size, copy, deallocate);
+    kit_ool_msg(message, port, 9, address, size, copy, deallocate);
     return kit_send(&message->header, MACH_SEND_TIMEOUT, 1);
 }
 

@@ -42,60 +42,35 @@ TEST(S143_lowering_keeps_what_is_queued)
     kit_destroy(port);
 }
 
-struct sender {
-    mach_port_t port;
-    mach_msg_id_t id;
-    mach_msg_return_t result;
-    struct kit_event *done;
-};
-
-static void *send_blocking(void *argument)
-{
-    struct sender *sender = argument;
-    struct plain_msg message;
-    memset(&message, 0, sizeof(message));
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0), sizeof(message.header),
-               sender->port, MACH_PORT_NULL, sender->id);
-    sender->result = kit_send(&message.header, 0, 0);
-    kit_event_post(sender->done);
-    return NULL;
-}
-
 TEST(S143_raising_wakes_that_many_senders)
 {
     struct kit_event done = KIT_EVENT_INIT;
-    struct sender senders[4];
-    pthread_t threads[4];
+    struct kit_call senders[4];
     mach_port_t port = kit_port();
     kit_fill_queue(port, 5);
     for (int i = 0; i < 4; i++) {
-        senders[i] = (struct sender){.port = port, .id = 10 + i, .done = &done};
-        threads[i] = kit_thread(send_blocking, &senders[i]);
+        senders[i] = (struct kit_call){.port = port, .id = 10 + i, .all = &done};
+        kit_call_start(&senders[i], kit_call_sends);
     }
     kit_event_quiet(&done, 0);
     kit_set_qlimit(port, 7);
     kit_event_wait(&done, 2);
     kit_event_quiet(&done, 2);
     kit_set_qlimit(port, 16);
-    for (int i = 0; i < 4; i++) {
-        kit_join(threads[i]);
-        ASSERT_OK(senders[i].result);
-    }
+    for (int i = 0; i < 4; i++)
+        ASSERT_OK(kit_call_end(&senders[i]));
     ASSERT_EQ(9, kit_status(port).mps_msgcount);
     kit_destroy(port);
 }
 
 TEST(S144_sixth_send_blocks_until_there_is_room)
 {
-    struct kit_event done = KIT_EVENT_INIT;
     mach_port_t port = kit_port();
-    struct sender sender = {.port = port, .id = 5, .done = &done};
+    struct kit_call sender = {.port = port, .id = 5};
     kit_fill_queue(port, 5);
-    pthread_t thread = kit_thread(send_blocking, &sender);
-    kit_event_quiet(&done, 0);
+    kit_block_sending(&sender);
     kit_expect_plain(port, 0);
-    kit_join(thread);
-    ASSERT_OK(sender.result);
+    ASSERT_OK(kit_call_end(&sender));
     for (int i = 1; i <= 5; i++)
         kit_expect_plain(port, i);
     kit_destroy(port);
@@ -148,48 +123,16 @@ TEST(S144_sixth_send_blocks_between_tasks)
     kit_pair_end(&pair);
 }
 
-struct receiver {
-    mach_port_t port;
-    mach_msg_option_t options;
-    mach_msg_timeout_t timeout;
-    mach_msg_return_t result;
-    mach_msg_id_t id;
-    struct kit_event started;
-    struct kit_event done;
-};
-
-static void *receive_one(void *argument)
-{
-    struct receiver *receiver = argument;
-    struct plain_rcv received;
-    kit_event_post(&receiver->started);
-    receiver->result = mach_msg(&received.header, MACH_RCV_MSG | receiver->options, 0,
-                                sizeof(received), receiver->port, receiver->timeout, 0);
-    receiver->id = received.header.msgh_id;
-    kit_event_post(&receiver->done);
-    return NULL;
-}
-
-static pthread_t start_receiver(struct receiver *receiver)
-{
-    receiver->started = receiver->done = (struct kit_event)KIT_EVENT_INIT;
-    pthread_t thread = kit_thread(receive_one, receiver);
-    kit_event_wait(&receiver->started, 1);
-    kit_event_quiet(&receiver->done, 0); /* it waits now */
-    return thread;
-}
-
 TEST(S144_limit_zero_blocks_even_with_a_waiting_receiver)
 {
-    struct receiver receiver = {.port = kit_port()};
+    struct kit_call receiver = {.port = kit_port()};
     kit_set_qlimit(receiver.port, 0);
-    pthread_t thread = start_receiver(&receiver);
+    kit_block_receiving(&receiver);
     ASSERT_CODE(MACH_SEND_TIMED_OUT, kit_try_plain(receiver.port, MACH_MSG_TYPE_COPY_SEND, 1, 20));
     kit_deallocate(receiver.port);
     kit_set_qlimit(receiver.port, 1);
     kit_send_plain(receiver.port, 2);
-    kit_join(thread);
-    ASSERT_OK(receiver.result);
+    ASSERT_OK(kit_call_end(&receiver));
     ASSERT_EQ(2, receiver.id);
     kit_destroy(receiver.port);
 }
@@ -241,20 +184,16 @@ TEST(S146_send_timeout_waits_that_long)
 /* Without the flag the number means nothing: this would otherwise time out. */
 TEST(S146_timeout_without_the_flag_is_ignored)
 {
-    struct kit_event done = KIT_EVENT_INIT;
     mach_port_t port = kit_port();
-    struct sender sender = {.port = port, .id = 5, .done = &done};
-    struct receiver receiver = {.port = kit_port(), .timeout = 1};
-    pthread_t waiting = start_receiver(&receiver);
+    struct kit_call sender = {.port = port, .id = 5};
+    struct kit_call receiver = {.port = kit_port(), .timeout = 1};
+    kit_block_receiving(&receiver);
     kit_fill_queue(port, 5);
-    pthread_t sending = kit_thread(send_blocking, &sender);
-    kit_event_quiet(&done, 0);
+    kit_block_sending(&sender);
     kit_expect_plain(port, 0);
     kit_send_plain(receiver.port, 3);
-    kit_join(sending);
-    kit_join(waiting);
-    ASSERT_OK(sender.result);
-    ASSERT_OK(receiver.result);
+    ASSERT_OK(kit_call_end(&sender));
+    ASSERT_OK(kit_call_end(&receiver));
     ASSERT_EQ(3, receiver.id);
     kit_destroy(port);
     kit_destroy(receiver.port);
@@ -301,15 +240,12 @@ TEST(S147_timeout_zero_between_tasks)
 
 TEST(S148_blocked_sender_whose_destination_dies)
 {
-    struct kit_event done = KIT_EVENT_INIT;
     mach_port_t port = kit_port();
-    struct sender sender = {.port = port, .id = 5, .done = &done};
+    struct kit_call sender = {.port = port, .id = 5};
     kit_fill_queue(port, 5);
-    pthread_t thread = kit_thread(send_blocking, &sender);
-    kit_event_quiet(&done, 0);
+    kit_block_sending(&sender);
     ASSERT_OK(mach_port_mod_refs(mach_task_self(), port, MACH_PORT_RIGHT_RECEIVE, -1));
-    kit_join(thread);
-    ASSERT_OK(sender.result);
+    ASSERT_OK(kit_call_end(&sender));
     ASSERT_CODE(MACH_SEND_INVALID_DEST, kit_try_plain(port, MACH_MSG_TYPE_COPY_SEND, 1, 0));
     kit_destroy(port);
 }
@@ -326,17 +262,14 @@ PEER(queue_dies)
 
 static void blocked_sender_of_a_dying_task(const char *how)
 {
-    struct kit_event done = KIT_EVENT_INIT;
     struct kit_pair pair;
     kit_pair_start(&pair, "queue_dies", how);
-    struct sender sender = {.port = pair.theirs, .id = 5, .done = &done};
+    struct kit_call sender = {.port = pair.theirs, .id = 5};
     kit_fill_queue(pair.theirs, 5);
-    pthread_t thread = kit_thread(send_blocking, &sender);
-    kit_event_quiet(&done, 0);
+    kit_block_sending(&sender);
     peer_tell(&pair.peer);
     (void)peer_reap(&pair.peer);
-    kit_join(thread);
-    ASSERT_OK(sender.result);
+    ASSERT_OK(kit_call_end(&sender));
     kit_wait_dead(pair.theirs);
     ASSERT_CODE(MACH_SEND_INVALID_DEST, kit_try_plain(pair.theirs, MACH_MSG_TYPE_COPY_SEND, 1, 0));
     kit_pair_drop(&pair);
@@ -370,12 +303,12 @@ TEST(S149_receive_on_what_is_no_receive_right)
 
 TEST(S150_blocked_receiver_whose_port_is_destroyed)
 {
-    struct receiver receiver = {.port = kit_port()};
-    pthread_t thread = start_receiver(&receiver);
+    struct kit_call receiver = {.port = kit_port()};
+    kit_block_receiving(&receiver);
     kit_destroy(receiver.port);
-    kit_join(thread);
-    if (receiver.result != MACH_RCV_PORT_DIED)
-        ASSERT_CODE(MACH_RCV_PORT_CHANGED, receiver.result);
+    mach_msg_return_t result = kit_call_end(&receiver);
+    if (result != MACH_RCV_PORT_DIED)
+        ASSERT_CODE(MACH_RCV_PORT_CHANGED, result);
 }
 
 enum { FIFO_COUNT = 3000 };
@@ -388,11 +321,7 @@ PEER(queue_fifo)
     for (int i = 0; i < FIFO_COUNT; i++) {
         if (i % 10 == 9) { /* messages that travel in another way keep their place */
             struct ool_msg message;
-            kit_header(&message.header,
-                       MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-                       OOL_MSG_SIZE(1), pair.theirs, MACH_PORT_NULL, i);
-            message.body.msgh_descriptor_count = 1;
-            kit_ool(&message.ool[0], memory, i % 20 == 9 ? 10 : 1 << 16, 1, false);
+            kit_ool_msg(&message, pair.theirs, i, memory, i % 20 == 9 ? 10 : 1 << 16, 1, false);
             ASSERT_OK(kit_send(&message.header, MACH_SEND_TIMEOUT, PATIENCE));
         } else {
             kit_send_plain(pair.theirs, i);

@@ -172,11 +172,7 @@ static char *receive_region(mach_port_t port, size_t size)
 static mach_msg_return_t send_to(mach_port_t port, const void *address, size_t size,
                                  bool deallocate, struct ool_msg *ret_message)
 {
-    kit_header(&ret_message->header,
-               MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX, OOL_MSG_SIZE(1),
-               port, MACH_PORT_NULL, 9);
-    ret_message->body.msgh_descriptor_count = 1;
-    kit_ool(&ret_message->ool[0], address, size, 1, deallocate);
+    kit_ool_msg(ret_message, port, 9, address, size, 1, deallocate);
     return kit_send(&ret_message->header, MACH_SEND_TIMEOUT, 1);
 }
 

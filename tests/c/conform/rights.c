@@ -1,30 +1,7 @@
 /* Names, rights, user references, dead names, rights in messages. Section 5: S104 to S120. */
-#include "harness/mach_kit.h"
+#include "harness/port_kit.h"
 
 #include <string.h>
-
-static mach_msg_return_t send_port(mach_port_t to, mach_port_t name, unsigned disposition)
-{
-    struct port_msg message;
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-               PORT_MSG_SIZE(1), to, MACH_PORT_NULL, 6);
-    message.body.msgh_descriptor_count = 1;
-    kit_port_descriptor(&message.port[0], name, disposition);
-    return kit_send(&message.header, MACH_SEND_TIMEOUT, 0);
-}
-
-static mach_port_t receive_port(mach_port_t port, unsigned disposition)
-{
-    struct port_rcv received;
-    memset(&received, 0xa5, sizeof(received));
-    ASSERT_OK(kit_receive(&received.header, sizeof(received), port, 0, PATIENCE));
-    ASSERT_EQ(6, received.header.msgh_id);
-    ASSERT_EQ(PORT_MSG_SIZE(1), received.header.msgh_size);
-    ASSERT_EQ(1, received.body.msgh_descriptor_count);
-    ASSERT_EQ(MACH_MSG_PORT_DESCRIPTOR, received.port[0].type);
-    ASSERT_EQ(disposition, received.port[0].disposition);
-    return received.port[0].name;
-}
 
 TEST(S104_names_are_not_reused_at_once)
 {
@@ -59,8 +36,8 @@ TEST(S105_send_right_comes_home_under_the_receive_name)
     mach_port_t port = kit_port();
     mach_port_t other = kit_receive_right();
     for (unsigned i = 1; i <= 3; i++) {
-        ASSERT_OK(send_port(port, other, MACH_MSG_TYPE_MAKE_SEND));
-        ASSERT_EQ(other, receive_port(port, MACH_MSG_TYPE_PORT_SEND));
+        kit_send_right(port, other, MACH_MSG_TYPE_MAKE_SEND);
+        ASSERT_EQ(other, kit_take_right(port, MACH_MSG_TYPE_PORT_SEND));
         ASSERT_EQ(i, kit_refs(other, MACH_PORT_RIGHT_SEND));
     }
     ASSERT_EQ(MACH_PORT_TYPE_SEND_RECEIVE, kit_type(other));
@@ -296,13 +273,13 @@ TEST(S115_dispositions_and_references)
     mach_port_t port = kit_port();
     const mach_port_t self = mach_task_self();
     ASSERT_OK(mach_port_mod_refs(self, port, MACH_PORT_RIGHT_SEND, 2));
-    ASSERT_OK(send_port(carrier, port, MACH_MSG_TYPE_COPY_SEND));
+    kit_send_right(carrier, port, MACH_MSG_TYPE_COPY_SEND);
     ASSERT_EQ(3, kit_refs(port, MACH_PORT_RIGHT_SEND));
-    ASSERT_EQ(port, receive_port(carrier, MACH_MSG_TYPE_PORT_SEND));
+    ASSERT_EQ(port, kit_take_right(carrier, MACH_MSG_TYPE_PORT_SEND));
     ASSERT_EQ(4, kit_refs(port, MACH_PORT_RIGHT_SEND));
-    ASSERT_OK(send_port(carrier, port, MACH_MSG_TYPE_MOVE_SEND));
+    kit_send_right(carrier, port, MACH_MSG_TYPE_MOVE_SEND);
     ASSERT_EQ(3, kit_refs(port, MACH_PORT_RIGHT_SEND));
-    ASSERT_EQ(port, receive_port(carrier, MACH_MSG_TYPE_PORT_SEND));
+    ASSERT_EQ(port, kit_take_right(carrier, MACH_MSG_TYPE_PORT_SEND));
     ASSERT_EQ(4, kit_refs(port, MACH_PORT_RIGHT_SEND));
     /* Header: COPY keeps, MOVE takes one, down to none. */
     ASSERT_OK(kit_try_plain(port, MACH_MSG_TYPE_COPY_SEND, 1, 0));
@@ -337,10 +314,10 @@ TEST(S115_send_once_right_moves_on)
     mach_port_t carrier = kit_port();
     mach_port_t port = kit_port();
     mach_port_t once = kit_send_once(port);
-    ASSERT_OK(send_port(carrier, once, MACH_MSG_TYPE_MOVE_SEND_ONCE));
+    kit_send_right(carrier, once, MACH_MSG_TYPE_MOVE_SEND_ONCE);
     mach_port_type_t type;
     ASSERT_CODE(KERN_INVALID_NAME, mach_port_type(mach_task_self(), once, &type));
-    once = receive_port(carrier, MACH_MSG_TYPE_PORT_SEND_ONCE);
+    once = kit_take_right(carrier, MACH_MSG_TYPE_PORT_SEND_ONCE);
     ASSERT_OK(kit_try_plain(once, MACH_MSG_TYPE_MOVE_SEND_ONCE, 4, 0));
     kit_expect_plain(port, 4);
     kit_destroy(carrier);
@@ -354,14 +331,14 @@ TEST(S116_dead_names_in_a_body)
     const mach_port_t self = mach_task_self();
     ASSERT_OK(mach_port_mod_refs(self, dead, MACH_PORT_RIGHT_SEND, 2));
     ASSERT_OK(mach_port_mod_refs(self, dead, MACH_PORT_RIGHT_RECEIVE, -1));
-    ASSERT_OK(send_port(carrier, dead, MACH_MSG_TYPE_COPY_SEND));
-    ASSERT_EQ(MACH_PORT_DEAD, receive_port(carrier, MACH_MSG_TYPE_PORT_SEND));
+    kit_send_right(carrier, dead, MACH_MSG_TYPE_COPY_SEND);
+    ASSERT_EQ(MACH_PORT_DEAD, kit_take_right(carrier, MACH_MSG_TYPE_PORT_SEND));
     ASSERT_EQ(3, kit_refs(dead, MACH_PORT_RIGHT_DEAD_NAME));
-    ASSERT_OK(send_port(carrier, dead, MACH_MSG_TYPE_MOVE_SEND));
-    ASSERT_EQ(MACH_PORT_DEAD, receive_port(carrier, MACH_MSG_TYPE_PORT_SEND));
+    kit_send_right(carrier, dead, MACH_MSG_TYPE_MOVE_SEND);
+    ASSERT_EQ(MACH_PORT_DEAD, kit_take_right(carrier, MACH_MSG_TYPE_PORT_SEND));
     ASSERT_EQ(2, kit_refs(dead, MACH_PORT_RIGHT_DEAD_NAME));
-    ASSERT_OK(send_port(carrier, dead, MACH_MSG_TYPE_MOVE_SEND_ONCE));
-    ASSERT_EQ(MACH_PORT_DEAD, receive_port(carrier, MACH_MSG_TYPE_PORT_SEND_ONCE));
+    kit_send_right(carrier, dead, MACH_MSG_TYPE_MOVE_SEND_ONCE);
+    ASSERT_EQ(MACH_PORT_DEAD, kit_take_right(carrier, MACH_MSG_TYPE_PORT_SEND_ONCE));
     ASSERT_EQ(1, kit_refs(dead, MACH_PORT_RIGHT_DEAD_NAME));
     ASSERT_CODE(MACH_SEND_INVALID_DEST, kit_try_plain(dead, MACH_MSG_TYPE_COPY_SEND, 1, 0));
     ASSERT_CODE(MACH_SEND_INVALID_DEST, kit_try_plain(dead, MACH_MSG_TYPE_MOVE_SEND, 1, 0));
@@ -386,10 +363,10 @@ TEST(S118_null_and_dead_cross_as_they_are)
     const unsigned dispositions[] = {MACH_MSG_TYPE_MOVE_SEND, MACH_MSG_TYPE_COPY_SEND,
                                      MACH_MSG_TYPE_MAKE_SEND};
     for (unsigned i = 0; i < 3; i++) {
-        ASSERT_OK(send_port(carrier, MACH_PORT_NULL, dispositions[i]));
-        ASSERT_EQ(MACH_PORT_NULL, receive_port(carrier, MACH_MSG_TYPE_PORT_SEND));
-        ASSERT_OK(send_port(carrier, MACH_PORT_DEAD, dispositions[i]));
-        ASSERT_EQ(MACH_PORT_DEAD, receive_port(carrier, MACH_MSG_TYPE_PORT_SEND));
+        kit_send_right(carrier, MACH_PORT_NULL, dispositions[i]);
+        ASSERT_EQ(MACH_PORT_NULL, kit_take_right(carrier, MACH_MSG_TYPE_PORT_SEND));
+        kit_send_right(carrier, MACH_PORT_DEAD, dispositions[i]);
+        ASSERT_EQ(MACH_PORT_DEAD, kit_take_right(carrier, MACH_MSG_TYPE_PORT_SEND));
     }
     kit_destroy(carrier);
 }
@@ -399,13 +376,14 @@ TEST(S119_body_right_that_does_not_hold)
     mach_port_t carrier = kit_port();
     mach_port_t receive = kit_receive_right();
     ASSERT_CODE(MACH_SEND_INVALID_RIGHT,
-                send_port(carrier, kit_unknown_name(), MACH_MSG_TYPE_COPY_SEND));
-    ASSERT_CODE(MACH_SEND_INVALID_RIGHT, send_port(carrier, receive, MACH_MSG_TYPE_COPY_SEND));
-    ASSERT_CODE(MACH_SEND_INVALID_RIGHT, send_port(carrier, receive, MACH_MSG_TYPE_MOVE_SEND));
-    ASSERT_CODE(MACH_SEND_INVALID_RIGHT, send_port(carrier, receive, MACH_MSG_TYPE_MOVE_SEND_ONCE));
+                kit_try_right(carrier, kit_unknown_name(), MACH_MSG_TYPE_COPY_SEND));
+    ASSERT_CODE(MACH_SEND_INVALID_RIGHT, kit_try_right(carrier, receive, MACH_MSG_TYPE_COPY_SEND));
+    ASSERT_CODE(MACH_SEND_INVALID_RIGHT, kit_try_right(carrier, receive, MACH_MSG_TYPE_MOVE_SEND));
+    ASSERT_CODE(MACH_SEND_INVALID_RIGHT,
+                kit_try_right(carrier, receive, MACH_MSG_TYPE_MOVE_SEND_ONCE));
     const unsigned dispositions[] = {0, 1, 15, 22, 0xff};
     for (unsigned i = 0; i < 5; i++)
-        ASSERT_CODE(MACH_SEND_INVALID_RIGHT, send_port(carrier, receive, dispositions[i]));
+        ASSERT_CODE(MACH_SEND_INVALID_RIGHT, kit_try_right(carrier, receive, dispositions[i]));
     kit_expect_nothing(carrier);
     ASSERT_EQ(1, kit_refs(carrier, MACH_PORT_RIGHT_SEND));
     kit_destroy(receive);

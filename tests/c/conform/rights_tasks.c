@@ -1,32 +1,9 @@
 /* Rights that cross between tasks: coalescing, death of their ports and of their holders, and the
  * way to a third task. Section 5: S105, S114, S115. */
-#include "harness/mach_kit.h"
+#include "harness/port_kit.h"
 
 #include <signal.h>
 #include <string.h>
-
-static mach_msg_return_t send_port(mach_port_t to, mach_port_t name, unsigned disposition)
-{
-    struct port_msg message;
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-               PORT_MSG_SIZE(1), to, MACH_PORT_NULL, 6);
-    message.body.msgh_descriptor_count = 1;
-    kit_port_descriptor(&message.port[0], name, disposition);
-    return kit_send(&message.header, MACH_SEND_TIMEOUT, 0);
-}
-
-static mach_port_t receive_port(mach_port_t port, unsigned disposition)
-{
-    struct port_rcv received;
-    memset(&received, 0xa5, sizeof(received));
-    ASSERT_OK(kit_receive(&received.header, sizeof(received), port, 0, PATIENCE));
-    ASSERT_EQ(6, received.header.msgh_id);
-    ASSERT_EQ(PORT_MSG_SIZE(1), received.header.msgh_size);
-    ASSERT_EQ(1, received.body.msgh_descriptor_count);
-    ASSERT_EQ(MACH_MSG_PORT_DESCRIPTOR, received.port[0].type);
-    ASSERT_EQ(disposition, received.port[0].disposition);
-    return received.port[0].name;
-}
 
 /* Hands out send rights to a port of its own, then destroys the port and lives on. */
 PEER(rights_giver)
@@ -35,8 +12,8 @@ PEER(rights_giver)
     kit_pair_join(&pair);
     mach_port_t port = kit_receive_right();
     for (int i = 0; i < 3; i++)
-        ASSERT_OK(send_port(pair.theirs, port, MACH_MSG_TYPE_MAKE_SEND));
-    ASSERT_OK(send_port(pair.theirs, port, MACH_MSG_TYPE_MAKE_SEND_ONCE));
+        kit_send_right(pair.theirs, port, MACH_MSG_TYPE_MAKE_SEND);
+    kit_send_right(pair.theirs, port, MACH_MSG_TYPE_MAKE_SEND_ONCE);
     parent_tell();
     parent_hear();
     kit_destroy(port);
@@ -50,13 +27,13 @@ TEST(S105_S114_rights_of_another_task_coalesce_and_die)
     struct kit_pair pair;
     kit_pair_start(&pair, "rights_giver", "");
     peer_hear(&pair.peer);
-    mach_port_t name = receive_port(pair.mine, MACH_MSG_TYPE_PORT_SEND);
+    mach_port_t name = kit_take_right(pair.mine, MACH_MSG_TYPE_PORT_SEND);
     ASSERT_EQ(MACH_PORT_TYPE_SEND, kit_type(name));
     for (unsigned i = 2; i <= 3; i++) {
-        ASSERT_EQ(name, receive_port(pair.mine, MACH_MSG_TYPE_PORT_SEND));
+        ASSERT_EQ(name, kit_take_right(pair.mine, MACH_MSG_TYPE_PORT_SEND));
         ASSERT_EQ(i, kit_refs(name, MACH_PORT_RIGHT_SEND));
     }
-    mach_port_t once = receive_port(pair.mine, MACH_MSG_TYPE_PORT_SEND_ONCE);
+    mach_port_t once = kit_take_right(pair.mine, MACH_MSG_TYPE_PORT_SEND_ONCE);
     ASSERT_NE(name, once);
     ASSERT_EQ(MACH_PORT_TYPE_SEND_ONCE, kit_type(once));
     peer_tell(&pair.peer);
@@ -78,18 +55,18 @@ TEST(S114_rights_of_a_killed_task_die)
     struct kit_pair pair;
     kit_pair_start(&pair, "rights_giver", "");
     peer_hear(&pair.peer);
-    mach_port_t name = receive_port(pair.mine, MACH_MSG_TYPE_PORT_SEND);
+    mach_port_t name = kit_take_right(pair.mine, MACH_MSG_TYPE_PORT_SEND);
     peer_kill(&pair.peer);
     /* What it had sent is still there, and is dead on arrival or soon after (S102). */
     for (int i = 0; i < 2; i++) {
-        mach_port_t again = receive_port(pair.mine, MACH_MSG_TYPE_PORT_SEND);
+        mach_port_t again = kit_take_right(pair.mine, MACH_MSG_TYPE_PORT_SEND);
         if (again != MACH_PORT_DEAD) {
             kit_wait_dead(again);
             if (again != name)
                 kit_destroy(again);
         }
     }
-    mach_port_t once = receive_port(pair.mine, MACH_MSG_TYPE_PORT_SEND_ONCE);
+    mach_port_t once = kit_take_right(pair.mine, MACH_MSG_TYPE_PORT_SEND_ONCE);
     if (once != MACH_PORT_DEAD) {
         kit_wait_dead(once);
         kit_destroy(once);
@@ -105,25 +82,26 @@ TEST(S115_make_needs_the_receive_right)
     mach_port_t carrier = kit_port();
     kit_pair_start(&pair, "rights_giver", "");
     peer_hear(&pair.peer);
-    ASSERT_CODE(MACH_SEND_INVALID_RIGHT, send_port(carrier, pair.theirs, MACH_MSG_TYPE_MAKE_SEND));
     ASSERT_CODE(MACH_SEND_INVALID_RIGHT,
-                send_port(carrier, pair.theirs, MACH_MSG_TYPE_MAKE_SEND_ONCE));
+                kit_try_right(carrier, pair.theirs, MACH_MSG_TYPE_MAKE_SEND));
+    ASSERT_CODE(MACH_SEND_INVALID_RIGHT,
+                kit_try_right(carrier, pair.theirs, MACH_MSG_TYPE_MAKE_SEND_ONCE));
     ASSERT_CODE(MACH_SEND_INVALID_DEST, kit_try_plain(pair.theirs, MACH_MSG_TYPE_MAKE_SEND, 1, 0));
     /* A moved send right leaves no name behind; it comes home alone. */
-    ASSERT_OK(send_port(carrier, pair.theirs, MACH_MSG_TYPE_MOVE_SEND));
+    kit_send_right(carrier, pair.theirs, MACH_MSG_TYPE_MOVE_SEND);
     mach_port_type_t type;
     ASSERT_CODE(KERN_INVALID_NAME, mach_port_type(mach_task_self(), pair.theirs, &type));
-    pair.theirs = receive_port(carrier, MACH_MSG_TYPE_PORT_SEND);
+    pair.theirs = kit_take_right(carrier, MACH_MSG_TYPE_PORT_SEND);
     kit_destroy(carrier);
     peer_tell(&pair.peer);
     peer_hear(&pair.peer);
     peer_tell(&pair.peer);
     for (int i = 0; i < 3; i++) {
-        mach_port_t name = receive_port(pair.mine, MACH_MSG_TYPE_PORT_SEND);
+        mach_port_t name = kit_take_right(pair.mine, MACH_MSG_TYPE_PORT_SEND);
         if (name != MACH_PORT_DEAD)
             kit_destroy(name);
     }
-    mach_port_t once = receive_port(pair.mine, MACH_MSG_TYPE_PORT_SEND_ONCE);
+    mach_port_t once = kit_take_right(pair.mine, MACH_MSG_TYPE_PORT_SEND_ONCE);
     if (once != MACH_PORT_DEAD)
         kit_destroy(once);
     kit_pair_end(&pair);
@@ -134,15 +112,15 @@ PEER(rights_passer)
 {
     struct kit_pair pair;
     kit_pair_join(&pair);
-    mach_port_t name = receive_port(pair.mine, MACH_MSG_TYPE_PORT_SEND);
-    mach_port_t once = receive_port(pair.mine, MACH_MSG_TYPE_PORT_SEND_ONCE);
+    mach_port_t name = kit_take_right(pair.mine, MACH_MSG_TYPE_PORT_SEND);
+    mach_port_t once = kit_take_right(pair.mine, MACH_MSG_TYPE_PORT_SEND_ONCE);
     if (strcmp(pair.argument, "uses") == 0) {
         kit_send_plain(name, 11);
         ASSERT_OK(kit_try_plain(once, MACH_MSG_TYPE_MOVE_SEND_ONCE, 12, 0));
         kit_deallocate(name);
     } else {
-        ASSERT_OK(send_port(pair.theirs, name, MACH_MSG_TYPE_MOVE_SEND));
-        ASSERT_OK(send_port(pair.theirs, once, MACH_MSG_TYPE_MOVE_SEND_ONCE));
+        kit_send_right(pair.theirs, name, MACH_MSG_TYPE_MOVE_SEND);
+        kit_send_right(pair.theirs, once, MACH_MSG_TYPE_MOVE_SEND_ONCE);
     }
     parent_hear();
     kit_pair_leave(&pair);
@@ -150,8 +128,8 @@ PEER(rights_passer)
 
 static void hand_over(struct kit_pair *pair, mach_port_t name, mach_port_t once)
 {
-    ASSERT_OK(send_port(pair->theirs, name, MACH_MSG_TYPE_MOVE_SEND));
-    ASSERT_OK(send_port(pair->theirs, once, MACH_MSG_TYPE_MOVE_SEND_ONCE));
+    kit_send_right(pair->theirs, name, MACH_MSG_TYPE_MOVE_SEND);
+    kit_send_right(pair->theirs, once, MACH_MSG_TYPE_MOVE_SEND_ONCE);
 }
 
 /* Port of A (this task), through B, back to A: it is the old name again. */
@@ -162,9 +140,9 @@ TEST(S105_right_comes_home_through_another_task)
     kit_pair_start(&pair, "rights_passer", "passes");
     hand_over(&pair, port, kit_send_once(port));
     ASSERT_EQ(MACH_PORT_TYPE_RECEIVE, kit_type(port));
-    ASSERT_EQ(port, receive_port(pair.mine, MACH_MSG_TYPE_PORT_SEND));
+    ASSERT_EQ(port, kit_take_right(pair.mine, MACH_MSG_TYPE_PORT_SEND));
     ASSERT_EQ(MACH_PORT_TYPE_SEND_RECEIVE, kit_type(port));
-    mach_port_t once = receive_port(pair.mine, MACH_MSG_TYPE_PORT_SEND_ONCE);
+    mach_port_t once = kit_take_right(pair.mine, MACH_MSG_TYPE_PORT_SEND_ONCE);
     ASSERT_OK(kit_try_plain(once, MACH_MSG_TYPE_MOVE_SEND_ONCE, 12, 0));
     kit_expect_plain(port, 12);
     kit_expect_nothing(port);
@@ -182,8 +160,8 @@ TEST(S115_rights_pass_on_to_a_third_task)
     kit_pair_start(&passer, "rights_passer", "passes");
     kit_pair_start(&user, "rights_passer", "uses");
     hand_over(&passer, port, kit_send_once(port));
-    mach_port_t name = receive_port(passer.mine, MACH_MSG_TYPE_PORT_SEND);
-    mach_port_t once = receive_port(passer.mine, MACH_MSG_TYPE_PORT_SEND_ONCE);
+    mach_port_t name = kit_take_right(passer.mine, MACH_MSG_TYPE_PORT_SEND);
+    mach_port_t once = kit_take_right(passer.mine, MACH_MSG_TYPE_PORT_SEND_ONCE);
     hand_over(&user, name, once);
     kit_expect_plain(port, 11);
     kit_expect_plain(port, 12);
@@ -201,8 +179,8 @@ PEER(rights_owner)
     struct kit_pair pair;
     kit_pair_join(&pair);
     mach_port_t port = kit_receive_right();
-    ASSERT_OK(send_port(pair.theirs, port, MACH_MSG_TYPE_MAKE_SEND));
-    ASSERT_OK(send_port(pair.theirs, port, MACH_MSG_TYPE_MAKE_SEND_ONCE));
+    kit_send_right(pair.theirs, port, MACH_MSG_TYPE_MAKE_SEND);
+    kit_send_right(pair.theirs, port, MACH_MSG_TYPE_MAKE_SEND_ONCE);
     kit_expect_plain(port, 11);
     kit_expect_plain(port, 12);
     parent_tell();
@@ -217,8 +195,8 @@ TEST(S115_right_of_a_second_task_used_by_a_third)
     struct kit_pair user;
     kit_pair_start(&owner, "rights_owner", "");
     kit_pair_start(&user, "rights_passer", "uses");
-    mach_port_t name = receive_port(owner.mine, MACH_MSG_TYPE_PORT_SEND);
-    mach_port_t once = receive_port(owner.mine, MACH_MSG_TYPE_PORT_SEND_ONCE);
+    mach_port_t name = kit_take_right(owner.mine, MACH_MSG_TYPE_PORT_SEND);
+    mach_port_t once = kit_take_right(owner.mine, MACH_MSG_TYPE_PORT_SEND_ONCE);
     hand_over(&user, name, once);
     peer_hear(&owner.peer);
     peer_tell(&owner.peer);
@@ -233,13 +211,13 @@ TEST(S115_right_passes_on_while_its_owner_does_not_run)
     struct kit_pair pair;
     struct kit_pair owner;
     kit_pair_start(&owner, "rights_owner", "");
-    mach_port_t name = receive_port(owner.mine, MACH_MSG_TYPE_PORT_SEND);
-    mach_port_t once = receive_port(owner.mine, MACH_MSG_TYPE_PORT_SEND_ONCE);
+    mach_port_t name = kit_take_right(owner.mine, MACH_MSG_TYPE_PORT_SEND);
+    mach_port_t once = kit_take_right(owner.mine, MACH_MSG_TYPE_PORT_SEND_ONCE);
     kill(owner.peer.pid, SIGSTOP);
     kit_pair_start(&pair, "rights_passer", "passes");
     hand_over(&pair, name, once);
-    name = receive_port(pair.mine, MACH_MSG_TYPE_PORT_SEND);
-    once = receive_port(pair.mine, MACH_MSG_TYPE_PORT_SEND_ONCE);
+    name = kit_take_right(pair.mine, MACH_MSG_TYPE_PORT_SEND);
+    once = kit_take_right(pair.mine, MACH_MSG_TYPE_PORT_SEND_ONCE);
     kill(owner.peer.pid, SIGCONT);
     kit_send_plain(name, 11);
     ASSERT_OK(kit_try_plain(once, MACH_MSG_TYPE_MOVE_SEND_ONCE, 12, 0));

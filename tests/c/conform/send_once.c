@@ -314,11 +314,7 @@ static void through_a_relay(bool kill_relay, const char *server, bool answered)
     struct port_msg introduce;
     once_start(&once, server);
     kit_pair_start(&relay, "once_relay", kill_relay ? "killed" : "leaves");
-    kit_header(&introduce.header,
-               MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-               PORT_MSG_SIZE(1), relay.theirs, MACH_PORT_NULL, 1);
-    introduce.body.msgh_descriptor_count = 1;
-    kit_port_descriptor(&introduce.port[0], once.pair.theirs, MACH_MSG_TYPE_COPY_SEND);
+    kit_port_msg(&introduce, relay.theirs, 1, once.pair.theirs, MACH_MSG_TYPE_COPY_SEND);
     ASSERT_OK(kit_send(&introduce.header, MACH_SEND_TIMEOUT, PATIENCE));
     for (int i = 0; i < 3; i++)
         ASSERT_OK(request(relay.theirs, once.reply, 1));

@@ -162,11 +162,7 @@ PEER(snapshot_sender)
         size_t size = sizes[2 * i + 1];
         void *memory = kit_allocate(size);
         kit_fill(memory, size, i);
-        kit_header(&message.header,
-                   MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-                   OOL_MSG_SIZE(1), pair.theirs, MACH_PORT_NULL, 1);
-        message.body.msgh_descriptor_count = 1;
-        kit_ool(&message.ool[0], memory, size, 1, i % 2 == 0);
+        kit_ool_msg(&message, pair.theirs, 1, memory, size, 1, i % 2 == 0);
         ASSERT_OK(kit_send(&message.header, MACH_SEND_TIMEOUT, PATIENCE));
     }
     parent_tell();
@@ -216,10 +212,7 @@ static void receive_region(mach_port_t port, size_t size, void **ret_region)
 static void send_to(mach_port_t port, const void *address, size_t size, bool deallocate)
 {
     struct ool_msg message;
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-               OOL_MSG_SIZE(1), port, MACH_PORT_NULL, 1);
-    message.body.msgh_descriptor_count = 1;
-    kit_ool(&message.ool[0], address, size, 1, deallocate);
+    kit_ool_msg(&message, port, 1, address, size, 1, deallocate);
     ASSERT_OK(kit_send(&message.header, MACH_SEND_TIMEOUT, PATIENCE));
 }
 

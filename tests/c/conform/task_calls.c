@@ -295,7 +295,6 @@ TEST(task_terminate_ends_the_process)
 
 TEST(child_has_a_name_of_its_own_for_its_thread)
 {
-    int status = 0;
     mach_port_t self = mach_thread_self();
     pid_t pid = (pid_t)ASSERT_SYS(fork());
     if (pid == 0) {
@@ -304,8 +303,7 @@ TEST(child_has_a_name_of_its_own_for_its_thread)
         kit_deallocate(mine);
         _exit(0);
     }
-    ASSERT_EQ(pid, waitpid(pid, &status, 0));
-    ASSERT_EQ(0, status);
+    kit_wait_child(pid);
     kit_deallocate(self);
 }
 
@@ -431,7 +429,6 @@ TEST(refused_calls_say_so)
 
 TEST(child_has_no_registered_ports)
 {
-    int status = 0;
     mach_port_t port = kit_port(), none[1] = {MACH_PORT_NULL};
     GATE_DARWIN("the kernel hands them on (D42)");
     ASSERT_OK(mach_ports_register(mach_task_self(), &port, 1));
@@ -443,8 +440,7 @@ TEST(child_has_no_registered_ports)
         ASSERT_EQ(MACH_PORT_NULL, found[0]);
         _exit(0);
     }
-    ASSERT_EQ(pid, waitpid(pid, &status, 0));
-    ASSERT_EQ(0, status);
+    kit_wait_child(pid);
     ASSERT_OK(mach_ports_register(mach_task_self(), none, 1));
     kit_destroy(port);
 }

@@ -232,10 +232,7 @@ PEER(too_large_sender)
     struct ool_msg message;
     void *memory = kit_allocate(1 << 20);
     kit_fill(memory, 1 << 20, 1);
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-               OOL_MSG_SIZE(1), pair.theirs, MACH_PORT_NULL, 1);
-    message.body.msgh_descriptor_count = 1;
-    kit_ool(&message.ool[0], memory, 1 << 20, 1, false);
+    kit_ool_msg(&message, pair.theirs, 1, memory, 1 << 20, 1, false);
     for (int i = 0; i < 2; i++)
         ASSERT_OK(kit_send(&message.header, MACH_SEND_TIMEOUT, PATIENCE));
     kit_free(memory, 1 << 20);
@@ -261,38 +258,13 @@ TEST(S51_S56_between_tasks)
     kit_pair_end(&pair);
 }
 
-struct waiter {
-    mach_port_t port;
-    mach_msg_size_t size;
-    mach_msg_option_t options;
-    mach_msg_return_t result;
-    struct plain_rcv received;
-    struct kit_event started;
-    struct kit_event done;
-};
-
-static void *wait_for_message(void *argument)
-{
-    struct waiter *waiter = argument;
-    kit_event_post(&waiter->started);
-    waiter->result = kit_receive(&waiter->received.header, waiter->size, waiter->port,
-                                 waiter->options, PATIENCE);
-    kit_event_post(&waiter->done);
-    return NULL;
-}
-
 TEST(S57_waiter_with_a_small_buffer_leaves_the_message)
 {
-    struct waiter waiter = {.size = 40, .options = MACH_RCV_LARGE};
-    waiter.started = waiter.done = (struct kit_event)KIT_EVENT_INIT;
-    waiter.port = kit_port();
-    pthread_t thread = kit_thread(wait_for_message, &waiter);
-    kit_event_wait(&waiter.started, 1);
-    kit_event_quiet(&waiter.done, 0);
+    struct kit_call waiter = {.port = kit_port(), .size = 40, .options = MACH_RCV_LARGE};
+    kit_block_receiving(&waiter);
     kit_send_plain(waiter.port, 4);
-    kit_join(thread);
-    ASSERT_CODE(MACH_RCV_TOO_LARGE, waiter.result);
-    ASSERT_EQ(sizeof(struct plain_msg), waiter.received.header.msgh_size);
+    ASSERT_CODE(MACH_RCV_TOO_LARGE, kit_call_end(&waiter));
+    ASSERT_EQ(sizeof(struct plain_msg), waiter.message.header.msgh_size);
     kit_expect_plain(waiter.port, 4);
     kit_destroy(waiter.port);
 }
@@ -300,23 +272,15 @@ TEST(S57_waiter_with_a_small_buffer_leaves_the_message)
 /* The message goes on to the next waiter, whose buffer takes it. */
 TEST(S57_message_goes_to_the_next_waiter)
 {
-    struct waiter small = {.size = 40, .options = MACH_RCV_LARGE};
-    struct waiter big = {.size = sizeof(struct plain_rcv), .options = 0};
-    small.started = small.done = big.started = big.done = (struct kit_event)KIT_EVENT_INIT;
-    small.port = big.port = kit_port();
-    pthread_t first = kit_thread(wait_for_message, &small);
-    kit_event_wait(&small.started, 1);
-    kit_event_quiet(&small.done, 0);
-    pthread_t second = kit_thread(wait_for_message, &big);
-    kit_event_wait(&big.started, 1);
-    kit_event_quiet(&big.done, 0);
+    struct kit_call small = {.port = kit_port(), .size = 40, .options = MACH_RCV_LARGE};
+    struct kit_call big = {.port = small.port};
+    kit_block_receiving(&small);
+    kit_block_receiving(&big);
     kit_send_plain(small.port, 4);
-    kit_join(second);
-    ASSERT_OK(big.result);
-    ASSERT_EQ(4, big.received.header.msgh_id);
+    ASSERT_OK(kit_call_end(&big));
+    ASSERT_EQ(4, big.id);
     if (kit_event_count(&small.done) == 0)
         kit_send_plain(small.port, 5); /* it had not been first in line, or has only just begun */
-    kit_join(first);
-    ASSERT_CODE(MACH_RCV_TOO_LARGE, small.result);
+    ASSERT_CODE(MACH_RCV_TOO_LARGE, kit_call_end(&small));
     kit_destroy(small.port);
 }

@@ -1,27 +1,10 @@
 /* Memory entries: made, mapped, shared, copied; and vm_map without one. Section 8
  * has no facts of entries, so most names begin without a number. */
-#include "harness/mach_kit.h"
+#include "harness/entry_kit.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-static const vm_prot_t RW = VM_PROT_READ | VM_PROT_WRITE;
-
-/* An entry of exactly this size. */
-static mach_port_t make_entry(const void *address, size_t size, vm_prot_t permission)
-{
-    memory_object_size_t got = size;
-    mach_port_t entry = MACH_PORT_NULL;
-    ASSERT_OK(mach_make_memory_entry_64(mach_task_self(), &got,
-                                        (memory_object_offset_t)(uintptr_t)address, permission,
-                                        &entry, MACH_PORT_NULL));
-    ASSERT_EQ(kit_round(size), got);
-    ASSERT_NE(MACH_PORT_NULL, entry);
-    return entry;
-}
 
 static kern_return_t try_entry(const void *address, size_t size, vm_prot_t permission,
                                mach_port_t parent)
@@ -36,34 +19,6 @@ static kern_return_t try_entry(const void *address, size_t size, vm_prot_t permi
     return kr;
 }
 
-static kern_return_t try_map(void **ret_at, mach_port_t entry, size_t size, size_t offset,
-                             bool copy, vm_prot_t current, vm_prot_t maximum)
-{
-    mach_vm_address_t at = 0;
-    kern_return_t kr = mach_vm_map(mach_task_self(), &at, size, 0, VM_FLAGS_ANYWHERE, entry, offset,
-                                   copy, current, maximum, VM_INHERIT_DEFAULT);
-    if (kr == KERN_SUCCESS)
-        *ret_at = (void *)(uintptr_t)at;
-    return kr;
-}
-
-static char *map_entry(mach_port_t entry, size_t size, size_t offset, bool copy)
-{
-    void *at = NULL;
-    ASSERT_OK(try_map(&at, entry, size, offset, copy, RW, RW));
-    ASSERT_EQ(0, (uintptr_t)at % vm_page_size);
-    return at;
-}
-
-/* Each sees what the other writes. */
-static void assert_shared(char *a, char *b, size_t size)
-{
-    kit_fill(a, size, 11);
-    ASSERT_FILLED(b, size, 11);
-    kit_fill(b, size, 12);
-    ASSERT_FILLED(a, size, 12);
-}
-
 static void assert_apart(char *a, char *b, size_t size)
 {
     ASSERT_MEM(a, b, size);
@@ -76,14 +31,14 @@ static void assert_apart(char *a, char *b, size_t size)
 TEST(entries_are_send_rights)
 {
     char *memory = kit_allocate(vm_page_size);
-    mach_port_t entry = make_entry(memory, vm_page_size, RW);
+    mach_port_t entry = kit_entry(memory, vm_page_size, RW);
     ASSERT_EQ(MACH_PORT_TYPE_SEND, kit_type(entry));
     ASSERT_EQ(1, kit_refs(entry, MACH_PORT_RIGHT_SEND));
     ASSERT_OK(mach_port_mod_refs(mach_task_self(), entry, MACH_PORT_RIGHT_SEND, 1));
     kit_deallocate(entry);
-    char *again = map_entry(entry, vm_page_size, 0, false);
+    char *again = kit_map(entry, vm_page_size, 0, false);
     kit_deallocate(entry);
-    assert_shared(memory, again, vm_page_size); /* the mapping outlives the entry */
+    kit_assert_shared(memory, again, vm_page_size); /* the mapping outlives the entry */
     kit_free(again, vm_page_size);
     kit_free(memory, vm_page_size);
 }
@@ -94,15 +49,15 @@ TEST(entries_share_allocated_memory)
     for (unsigned i = 0; i < 3; i++) {
         char *memory = kit_allocate(sizes[i]);
         kit_fill(memory, sizes[i], 1);
-        mach_port_t entry = make_entry(memory, sizes[i], RW);
+        mach_port_t entry = kit_entry(memory, sizes[i], RW);
         ASSERT_FILLED(memory, sizes[i], 1);
-        char *second = map_entry(entry, sizes[i], 0, false);
+        char *second = kit_map(entry, sizes[i], 0, false);
         ASSERT_FILLED(second, sizes[i], 1);
-        assert_shared(memory, second, sizes[i]);
-        char *third = map_entry(entry, sizes[i], 0, false);
-        assert_shared(second, third, sizes[i]);
+        kit_assert_shared(memory, second, sizes[i]);
+        char *third = kit_map(entry, sizes[i], 0, false);
+        kit_assert_shared(second, third, sizes[i]);
         kit_free(memory, sizes[i]);
-        assert_shared(second, third, sizes[i]);
+        kit_assert_shared(second, third, sizes[i]);
         kit_free(second, sizes[i]);
         kit_free(third, sizes[i]);
         kit_deallocate(entry);
@@ -115,10 +70,10 @@ TEST(entries_share_memory_of_any_origin)
     char *memory = mmap(NULL, size, RW, MAP_PRIVATE | MAP_ANON, -1, 0);
     ASSERT(memory != MAP_FAILED);
     kit_fill(memory, size, 1);
-    mach_port_t entry = make_entry(memory, size, RW);
-    char *second = map_entry(entry, size, 0, false);
+    mach_port_t entry = kit_entry(memory, size, RW);
+    char *second = kit_map(entry, size, 0, false);
     ASSERT_FILLED(second, size, 1);
-    assert_shared(memory, second, size);
+    kit_assert_shared(memory, second, size);
     kit_free(second, size);
     kit_deallocate(entry);
     kit_free(memory, size);
@@ -135,7 +90,7 @@ TEST(entries_are_made_of_pages)
                                         (memory_object_offset_t)(uintptr_t)memory + 100, RW, &entry,
                                         MACH_PORT_NULL));
     ASSERT_EQ(2 * vm_page_size, size);
-    char *second = map_entry(entry, 2 * vm_page_size, 0, false);
+    char *second = kit_map(entry, 2 * vm_page_size, 0, false);
     ASSERT_FILLED(second, 2 * vm_page_size, 1);
     memory[99] = 'x';
     ASSERT_EQ('x', second[99]);
@@ -150,12 +105,12 @@ TEST(entries_of_the_middle_of_a_region)
     const size_t size = 1 << 20;
     char *memory = kit_allocate(size);
     kit_fill(memory, size, 1);
-    mach_port_t entry = make_entry(memory + 8 * page, 4 * page, RW);
-    char *second = map_entry(entry, 4 * page, 0, false);
+    mach_port_t entry = kit_entry(memory + 8 * page, 4 * page, RW);
+    char *second = kit_map(entry, 4 * page, 0, false);
     ASSERT_MEM(memory + 8 * page, second, 4 * page);
-    assert_shared(memory + 8 * page, second, 4 * page);
-    char *third = map_entry(entry, page, 2 * page, false);
-    assert_shared(memory + 10 * page, third, page);
+    kit_assert_shared(memory + 8 * page, second, 4 * page);
+    char *third = kit_map(entry, page, 2 * page, false);
+    kit_assert_shared(memory + 10 * page, third, page);
     kit_free(second, 4 * page);
     kit_free(third, page);
     kit_deallocate(entry);
@@ -168,11 +123,11 @@ TEST(entries_mapped_as_copies)
     for (unsigned i = 0; i < 2; i++) {
         char *memory = kit_allocate(sizes[i]);
         kit_fill(memory, sizes[i], 1);
-        mach_port_t entry = make_entry(memory, sizes[i], RW);
-        char *copy = map_entry(entry, sizes[i], 0, true);
-        char *shared = map_entry(entry, sizes[i], 0, false);
+        mach_port_t entry = kit_entry(memory, sizes[i], RW);
+        char *copy = kit_map(entry, sizes[i], 0, true);
+        char *shared = kit_map(entry, sizes[i], 0, false);
         assert_apart(memory, copy, sizes[i]);
-        assert_shared(memory, shared, sizes[i]);
+        kit_assert_shared(memory, shared, sizes[i]);
         kit_free(copy, sizes[i]);
         kit_free(shared, sizes[i]);
         kit_deallocate(entry);
@@ -186,9 +141,9 @@ TEST(entries_of_a_copy)
     for (unsigned i = 0; i < 2; i++) {
         char *memory = kit_allocate(sizes[i]);
         kit_fill(memory, sizes[i], 1);
-        mach_port_t entry = make_entry(memory, sizes[i], RW | MAP_MEM_VM_COPY);
+        mach_port_t entry = kit_entry(memory, sizes[i], RW | MAP_MEM_VM_COPY);
         kit_fill(memory, sizes[i], 2);
-        char *mapped = map_entry(entry, sizes[i], 0, false);
+        char *mapped = kit_map(entry, sizes[i], 0, false);
         ASSERT_FILLED(mapped, sizes[i], 1);
         kit_fill(mapped, sizes[i], 3);
         ASSERT_FILLED(memory, sizes[i], 2);
@@ -202,11 +157,11 @@ TEST(entries_of_a_copy)
 TEST(entries_of_fresh_memory)
 {
     const size_t size = 3 * vm_page_size;
-    mach_port_t entry = make_entry(NULL, size - 5, RW | MAP_MEM_NAMED_CREATE);
-    char *first = map_entry(entry, size, 0, false);
-    char *second = map_entry(entry, size, 0, false);
+    mach_port_t entry = kit_entry(NULL, size - 5, RW | MAP_MEM_NAMED_CREATE);
+    char *first = kit_map(entry, size, 0, false);
+    char *second = kit_map(entry, size, 0, false);
     ASSERT_ALL(0, first, size);
-    assert_shared(first, second, size);
+    kit_assert_shared(first, second, size);
     kit_free(first, size);
     kit_free(second, size);
     kit_deallocate(entry);
@@ -230,7 +185,7 @@ TEST(entries_of_a_part_of_an_entry)
 {
     const size_t page = vm_page_size;
     char *memory = kit_allocate(8 * page);
-    mach_port_t parent = make_entry(memory, 8 * page, RW);
+    mach_port_t parent = kit_entry(memory, 8 * page, RW);
     memory_object_size_t size = 3 * page;
     mach_port_t part = MACH_PORT_NULL;
     ASSERT_OK(
@@ -238,11 +193,11 @@ TEST(entries_of_a_part_of_an_entry)
     ASSERT_EQ(3 * page, size);
     kit_deallocate(parent);
     void *mapped = NULL;
-    ASSERT_CODE(KERN_INVALID_RIGHT, try_map(&mapped, part, size, 0, false, RW, RW));
-    ASSERT_CODE(KERN_INVALID_RIGHT, try_map(&mapped, part, size, 0, false, VM_PROT_READ, RW));
+    ASSERT_CODE(KERN_INVALID_RIGHT, kit_try_map(&mapped, part, size, 0, false, RW, RW));
+    ASSERT_CODE(KERN_INVALID_RIGHT, kit_try_map(&mapped, part, size, 0, false, VM_PROT_READ, RW));
     ASSERT_CODE(KERN_PROTECTION_FAILURE, try_entry(NULL, page, RW, part));
     ASSERT_CODE(KERN_INVALID_ARGUMENT, try_entry((void *)page, 3 * page, VM_PROT_READ, part));
-    ASSERT_OK(try_map(&mapped, part, page, page, false, VM_PROT_READ, VM_PROT_READ));
+    ASSERT_OK(kit_try_map(&mapped, part, page, page, false, VM_PROT_READ, VM_PROT_READ));
     kit_fill(memory, 8 * page, 1);
     ASSERT_MEM(memory + 3 * page, mapped, page);
     ASSERT_CODE(KERN_PROTECTION_FAILURE,
@@ -272,10 +227,10 @@ TEST(entries_of_memory_without_the_permission)
         vm_protect(mach_task_self(), (vm_address_t)memory, vm_page_size, FALSE, VM_PROT_READ));
     ASSERT_CODE(KERN_PROTECTION_FAILURE, try_entry(memory, vm_page_size, RW, MACH_PORT_NULL));
     /* As a mask: what there is. */
-    mach_port_t entry = make_entry(memory, vm_page_size, RW | VM_PROT_IS_MASK);
+    mach_port_t entry = kit_entry(memory, vm_page_size, RW | VM_PROT_IS_MASK);
     void *mapped = NULL;
-    ASSERT_CODE(KERN_INVALID_RIGHT, try_map(&mapped, entry, vm_page_size, 0, false, RW, RW));
-    ASSERT_OK(try_map(&mapped, entry, vm_page_size, 0, false, VM_PROT_READ, VM_PROT_READ));
+    ASSERT_CODE(KERN_INVALID_RIGHT, kit_try_map(&mapped, entry, vm_page_size, 0, false, RW, RW));
+    ASSERT_OK(kit_try_map(&mapped, entry, vm_page_size, 0, false, VM_PROT_READ, VM_PROT_READ));
     kit_free(mapped, vm_page_size);
     kit_deallocate(entry);
     kit_free(memory, vm_page_size);
@@ -296,7 +251,7 @@ TEST(entries_larger_than_the_object)
     kit_free(memory, 2 * size);
     vm_address_t first = (vm_address_t)memory;
     vm_address_t second = first + size;
-    mach_port_t other = make_entry(NULL, size, RW | MAP_MEM_NAMED_CREATE);
+    mach_port_t other = kit_entry(NULL, size, RW | MAP_MEM_NAMED_CREATE);
     ASSERT_OK(vm_allocate(mach_task_self(), &first, size, VM_FLAGS_FIXED));
     ASSERT_OK(vm_map(mach_task_self(), &second, size, 0, VM_FLAGS_FIXED, other, 0, FALSE, RW, RW,
                      VM_INHERIT_DEFAULT));
@@ -305,10 +260,11 @@ TEST(entries_larger_than_the_object)
     ASSERT_OK(mach_make_memory_entry_64(mach_task_self(), &got, first, RW, &entry, MACH_PORT_NULL));
     ASSERT_EQ(size, got);
     void *mapped = NULL;
-    ASSERT_CODE(KERN_INVALID_ARGUMENT, try_map(&mapped, entry, 2 * size, 0, false, RW, RW));
-    ASSERT_CODE(KERN_INVALID_ARGUMENT, try_map(&mapped, entry, size, vm_page_size, false, RW, RW));
-    mapped = map_entry(entry, size, 0, false);
-    assert_shared((char *)first, mapped, size);
+    ASSERT_CODE(KERN_INVALID_ARGUMENT, kit_try_map(&mapped, entry, 2 * size, 0, false, RW, RW));
+    ASSERT_CODE(KERN_INVALID_ARGUMENT,
+                kit_try_map(&mapped, entry, size, vm_page_size, false, RW, RW));
+    mapped = kit_map(entry, size, 0, false);
+    kit_assert_shared((char *)first, mapped, size);
     kit_free(mapped, size);
     kit_deallocate(entry);
     kit_deallocate(other);
@@ -327,10 +283,10 @@ TEST(entries_of_several_regions)
     }
     ASSERT_OK(vm_inherit(mach_task_self(), (vm_address_t)memory, size, VM_INHERIT_NONE));
     kit_fill(memory, 3 * size, 1);
-    mach_port_t entry = make_entry(memory, 3 * size, RW | MAP_MEM_VM_SHARE);
-    char *mapped = map_entry(entry, 3 * size, 0, false);
+    mach_port_t entry = kit_entry(memory, 3 * size, RW | MAP_MEM_VM_SHARE);
+    char *mapped = kit_map(entry, 3 * size, 0, false);
     ASSERT_FILLED(mapped, 3 * size, 1);
-    assert_shared(memory, mapped, 3 * size);
+    kit_assert_shared(memory, mapped, 3 * size);
     kit_free(mapped, 3 * size);
     kit_deallocate(entry);
     kit_free(memory, 3 * size);
@@ -342,11 +298,11 @@ TEST(entries_of_all_after_a_part)
     const size_t page = vm_page_size;
     char *memory = kit_allocate(8 * page);
     kit_fill(memory, 8 * page, 1);
-    kit_deallocate(make_entry(memory + 2 * page, 3 * page, RW));
-    mach_port_t entry = make_entry(memory, 8 * page, RW | MAP_MEM_VM_SHARE);
-    char *mapped = map_entry(entry, 8 * page, 0, false);
+    kit_deallocate(kit_entry(memory + 2 * page, 3 * page, RW));
+    mach_port_t entry = kit_entry(memory, 8 * page, RW | MAP_MEM_VM_SHARE);
+    char *mapped = kit_map(entry, 8 * page, 0, false);
     ASSERT_FILLED(mapped, 8 * page, 1);
-    assert_shared(memory, mapped, 8 * page);
+    kit_assert_shared(memory, mapped, 8 * page);
     kit_free(mapped, 8 * page);
     kit_deallocate(entry);
     kit_free(memory, 8 * page);
@@ -355,13 +311,13 @@ TEST(entries_of_all_after_a_part)
 TEST(entries_bad_arguments_of_vm_map)
 {
     const size_t page = vm_page_size;
-    mach_port_t entry = make_entry(NULL, page, RW | MAP_MEM_NAMED_CREATE);
+    mach_port_t entry = kit_entry(NULL, page, RW | MAP_MEM_NAMED_CREATE);
     mach_port_t port = kit_port();
     mach_vm_address_t at = 0;
     void *mapped = NULL;
-    ASSERT_CODE(KERN_INVALID_ARGUMENT, try_map(&mapped, entry, 0, 0, false, RW, RW));
-    ASSERT_CODE(KERN_INVALID_ARGUMENT, try_map(&mapped, entry, page, 0, false, 0x1000, RW));
-    ASSERT_CODE(KERN_INVALID_OBJECT, try_map(&mapped, port, page, 0, false, RW, RW));
+    ASSERT_CODE(KERN_INVALID_ARGUMENT, kit_try_map(&mapped, entry, 0, 0, false, RW, RW));
+    ASSERT_CODE(KERN_INVALID_ARGUMENT, kit_try_map(&mapped, entry, page, 0, false, 0x1000, RW));
+    ASSERT_CODE(KERN_INVALID_OBJECT, kit_try_map(&mapped, port, page, 0, false, RW, RW));
     ASSERT_CODE(MACH_SEND_INVALID_DEST, mach_vm_map(MACH_PORT_NULL, &at, page, 0, VM_FLAGS_ANYWHERE,
                                                     entry, 0, FALSE, RW, RW, VM_INHERIT_DEFAULT));
     ASSERT_CODE(KERN_INVALID_ARGUMENT, mach_vm_map(mach_task_self(), &at, page, 0,
@@ -374,8 +330,8 @@ TEST(entries_mapped_at_an_address)
 {
     const size_t page = vm_page_size;
     char *memory = kit_allocate(3 * page);
-    mach_port_t entry = make_entry(NULL, page, RW | MAP_MEM_NAMED_CREATE);
-    char *other = map_entry(entry, page, 0, false);
+    mach_port_t entry = kit_entry(NULL, page, RW | MAP_MEM_NAMED_CREATE);
+    char *other = kit_map(entry, page, 0, false);
     vm_address_t at = (vm_address_t)memory + page + 7;
     memset(memory, 1, 3 * page);
     ASSERT_CODE(KERN_NO_SPACE, vm_map(mach_task_self(), &at, page, 0, VM_FLAGS_FIXED, entry, 0,
@@ -385,7 +341,7 @@ TEST(entries_mapped_at_an_address)
     ASSERT_OK(vm_map(mach_task_self(), &at, page, 0, VM_FLAGS_FIXED | VM_FLAGS_OVERWRITE, entry, 0,
                      FALSE, RW, RW, VM_INHERIT_DEFAULT));
     ASSERT_EQ(memory + page, at);
-    assert_shared(other, memory + page, page);
+    kit_assert_shared(other, memory + page, page);
     ASSERT_ALL(1, memory, page);
     ASSERT_ALL(1, memory + 2 * page, page);
     kit_free(other, page);
@@ -409,7 +365,7 @@ TEST(S174_vm_map_of_fresh_memory)
 TEST(S174_vm_map_with_a_mask)
 {
     const vm_address_t mask = (1 << 22) - 1;
-    mach_port_t entry = make_entry(NULL, vm_page_size, RW | MAP_MEM_NAMED_CREATE);
+    mach_port_t entry = kit_entry(NULL, vm_page_size, RW | MAP_MEM_NAMED_CREATE);
     for (unsigned i = 0; i < 4; i++) {
         vm_address_t at = 0;
         ASSERT_OK(vm_map(mach_task_self(), &at, vm_page_size, mask, VM_FLAGS_ANYWHERE,
@@ -431,156 +387,14 @@ TEST(S178_vm_map_with_a_maximum)
     kit_free((void *)at, vm_page_size);
 }
 
-/* ---- fork and messages ----------------------------------------------------------------------- */
-
-static void wait_for_child(pid_t pid)
-{
-    int status = 0;
-    ASSERT_EQ(pid, waitpid(pid, &status, 0));
-    ASSERT_EQ(0, status);
-}
-
-static char *map_with(mach_port_t entry, size_t size, vm_inherit_t inheritance)
-{
-    mach_vm_address_t at = 0;
-    ASSERT_OK(mach_vm_map(mach_task_self(), &at, size, 0, VM_FLAGS_ANYWHERE, entry, 0, FALSE, RW,
-                          RW, inheritance));
-    return (char *)(uintptr_t)at;
-}
-
-/* A mapping is inherited as it says: COPY, although the memory is shared here. */
-TEST(S182_entries_over_fork)
-{
-    const size_t sizes[] = {vm_page_size, 1 << 20};
-    for (unsigned i = 0; i < 2; i++) {
-        const size_t size = sizes[i];
-        mach_port_t entries[] = {make_entry(NULL, size, RW | MAP_MEM_NAMED_CREATE), MACH_PORT_NULL};
-        for (unsigned j = 0; j < 2; j++) {
-            char *shared = map_with(entries[j], size, VM_INHERIT_SHARE);
-            char *copied = map_with(entries[j], size, VM_INHERIT_COPY);
-            char *absent = map_with(entries[j], size, VM_INHERIT_NONE);
-            memset(shared, '1', size);
-            memset(copied, '2', size);
-            pid_t pid = (pid_t)ASSERT_SYS(fork());
-            if (pid == 0) {
-                ASSERT_ALL('2', copied, size);
-                ASSERT_ALL(j == 0 ? '2' : '1', shared, size);
-                ASSERT(!kit_is_readable(absent));
-                memset(copied, 'c', size);
-                memset(shared, 's', size);
-                _exit(0);
-            }
-            wait_for_child(pid);
-            ASSERT_ALL('s', shared, size);
-            ASSERT_ALL(j == 0 ? 's' : '2', copied, size);
-            kit_free(shared, size);
-            kit_free(copied, size);
-            kit_free(absent, size);
-        }
-        kit_deallocate(entries[0]);
-    }
-}
-
-/* Entries are rights, which a child does not have (S142). */
-TEST(S142_entries_are_not_inherited)
-{
-    char *memory = kit_allocate(vm_page_size);
-    mach_port_t entry = make_entry(memory, vm_page_size, RW);
-    pid_t pid = (pid_t)ASSERT_SYS(fork());
-    if (pid == 0) {
-        mach_port_type_t type;
-        ASSERT_CODE(KERN_INVALID_NAME, mach_port_type(mach_task_self(), entry, &type));
-        mach_port_t own = make_entry(NULL, vm_page_size, RW | MAP_MEM_NAMED_CREATE);
-        char *mapped = map_entry(own, vm_page_size, 0, false);
-        memset(mapped, 1, vm_page_size);
-        _exit(0);
-    }
-    wait_for_child(pid);
-    char *mapped = map_entry(entry, vm_page_size, 0, false);
-    assert_shared(memory, mapped, vm_page_size);
-    kit_free(mapped, vm_page_size);
-    kit_deallocate(entry);
-    kit_free(memory, vm_page_size);
-}
-
-/* A snapshot although others can write to it (S65). */
-TEST(S65_entries_shared_memory_is_sent_as_a_copy)
-{
-    const size_t size = 1 << 20;
-    char *memory = kit_allocate(size);
-    mach_port_t entry = make_entry(memory, size, RW);
-    char *shared = map_entry(entry, size, 0, false);
-    vm_offset_t data;
-    mach_msg_type_number_t count;
-    kit_fill(memory, size, 1);
-    ASSERT_OK(vm_read(mach_task_self(), (vm_address_t)memory, size, &data, &count));
-    kit_fill(shared, size, 2);
-    ASSERT_FILLED((void *)data, size, 1);
-    kit_fill((char *)data, size, 3);
-    ASSERT_FILLED(memory, size, 2);
-    kit_free((void *)data, count);
-    kit_free(shared, size);
-    kit_deallocate(entry);
-    kit_free(memory, size);
-}
-
-/* And the other way about: memory that has been sent, or received, is made shared. */
-TEST(S65_entries_of_sent_and_received_memory)
-{
-    const size_t size = 1 << 20;
-    char *memory = kit_allocate(size);
-    vm_offset_t data;
-    mach_msg_type_number_t count;
-    kit_fill(memory, size, 1);
-    ASSERT_OK(vm_read(mach_task_self(), (vm_address_t)memory, size, &data, &count));
-    mach_port_t sent = make_entry(memory, size, RW);
-    mach_port_t received = make_entry((void *)data, size, RW);
-    char *first = map_entry(sent, size, 0, false);
-    char *second = map_entry(received, size, 0, false);
-    ASSERT_FILLED(first, size, 1);
-    ASSERT_FILLED(second, size, 1);
-    kit_fill(memory, size, 2);
-    ASSERT_FILLED(first, size, 2);
-    ASSERT_FILLED((void *)data, size, 1);
-    assert_shared((char *)data, second, size);
-    ASSERT_FILLED(first, size, 2);
-    kit_free(first, size);
-    kit_free(second, size);
-    kit_free((void *)data, count);
-    kit_free(memory, size);
-    kit_deallocate(sent);
-    kit_deallocate(received);
-}
-
-TEST(entries_sent_within_the_task)
-{
-    mach_port_t port = kit_port();
-    mach_port_t entry = make_entry(NULL, vm_page_size, RW | MAP_MEM_NAMED_CREATE);
-    struct port_msg message;
-    struct port_rcv received;
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-               PORT_MSG_SIZE(1), port, MACH_PORT_NULL, 1);
-    message.body.msgh_descriptor_count = 1;
-    kit_port_descriptor(&message.port[0], entry, MACH_MSG_TYPE_MOVE_SEND);
-    char *first = map_entry(entry, vm_page_size, 0, false);
-    ASSERT_OK(kit_send(&message.header, 0, 0));
-    ASSERT_OK(kit_receive(&received.header, sizeof(received), port, 0, 0));
-    char *second = map_entry(received.port[0].name, vm_page_size, 0, false);
-    assert_shared(first, second, vm_page_size);
-    kit_free(first, vm_page_size);
-    kit_free(second, vm_page_size);
-    kit_deallocate(received.port[0].name);
-    kit_destroy(port);
-}
-
 TEST(entries_of_the_host)
 {
     mach_port_t entry = MACH_PORT_NULL;
     ASSERT_OK(mach_memory_object_memory_entry_64(mach_host_self(), TRUE, vm_page_size + 1, RW,
                                                  MEMORY_OBJECT_NULL, &entry));
-    char *first = map_entry(entry, vm_page_size, 0, false);
-    char *second = map_entry(entry, vm_page_size, 0, false);
-    assert_shared(first, second, vm_page_size);
+    char *first = kit_map(entry, vm_page_size, 0, false);
+    char *second = kit_map(entry, vm_page_size, 0, false);
+    kit_assert_shared(first, second, vm_page_size);
     kit_free(first, vm_page_size);
     kit_free(second, vm_page_size);
     kit_deallocate(entry);
@@ -597,8 +411,8 @@ TEST(entries_of_the_old_call)
     ASSERT_OK(mach_make_memory_entry(mach_task_self(), &size, (vm_offset_t)memory, RW, &entry,
                                      MACH_PORT_NULL));
     ASSERT_EQ(2 * vm_page_size, size);
-    char *mapped = map_entry(entry, size, 0, false);
-    assert_shared(memory, mapped, size);
+    char *mapped = kit_map(entry, size, 0, false);
+    kit_assert_shared(memory, mapped, size);
     kit_free(mapped, size);
     kit_deallocate(entry);
     kit_free(memory, 2 * vm_page_size);

@@ -3,15 +3,7 @@
 
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-static void wait_for_child(pid_t pid)
-{
-    int status = 0;
-    ASSERT_EQ(pid, waitpid(pid, &status, 0));
-    ASSERT_EQ(0, status);
-}
 
 static kern_return_t inherit(const void *address, size_t size, vm_inherit_t how)
 {
@@ -58,7 +50,7 @@ static void fork_and_write(char *memory, size_t size, bool shared)
     }
     memset(memory, 'p', size);
     ASSERT_EQ(1, write(ends[1], "!", 1));
-    wait_for_child(pid);
+    kit_wait_child(pid);
     ASSERT_ALL(shared ? 'c' : 'p', memory, size);
     close(ends[0]);
     close(ends[1]);
@@ -127,10 +119,10 @@ TEST(S182_memory_the_child_does_not_get)
                 ASSERT_ALL(0, memory + page, page); /* new memory: the default */
                 _exit(0);
             }
-            wait_for_child(grandchild);
+            kit_wait_child(grandchild);
             _exit(0);
         }
-        wait_for_child(pid);
+        kit_wait_child(pid);
         ASSERT_FILLED(memory, sizes[i], 1);
         ASSERT_OK(inherit(memory, sizes[i], VM_INHERIT_COPY));
         pid = (pid_t)ASSERT_SYS(fork());
@@ -138,7 +130,7 @@ TEST(S182_memory_the_child_does_not_get)
             ASSERT_FILLED(memory, sizes[i], 1);
             _exit(0);
         }
-        wait_for_child(pid);
+        kit_wait_child(pid);
         kit_free(memory, sizes[i]);
     }
 }
@@ -155,7 +147,7 @@ TEST(S181_inherit_is_page_granular)
         memset(memory, 'c', 3 * page);
         _exit(0);
     }
-    wait_for_child(pid);
+    kit_wait_child(pid);
     ASSERT_ALL('.', memory, page);
     ASSERT_ALL('c', memory + page, page);
     ASSERT_ALL('.', memory + 2 * page, page);
@@ -176,10 +168,10 @@ TEST(S182_shared_over_generations)
             memory[1] = 'b';
             _exit(0);
         }
-        wait_for_child(grandchild);
+        kit_wait_child(grandchild);
         _exit(0);
     }
-    wait_for_child(child);
+    kit_wait_child(child);
     ASSERT_MEM("ab", memory, 2);
     kit_free(memory, size);
 }
@@ -200,7 +192,7 @@ TEST(S65_S182_sending_memory_that_children_share)
         memset((void *)data, 3, size);
         _exit(0);
     }
-    wait_for_child(pid);
+    kit_wait_child(pid);
     ASSERT_ALL(2, memory, size);
     ASSERT_ALL(1, (void *)data, size);
     kit_free((void *)data, count);
@@ -219,7 +211,7 @@ static void share_part_of_the_stack(void)
         page[0] = 'c';
         _exit(0);
     }
-    wait_for_child(pid);
+    kit_wait_child(pid);
     ASSERT_EQ('c', page[0]);
     ASSERT_EQ(1, page[1]);
 }
@@ -242,5 +234,5 @@ TEST(S182_stack_that_is_shared)
         share_the_stack();
         _exit(0);
     }
-    wait_for_child(pid);
+    kit_wait_child(pid);
 }

@@ -4,56 +4,6 @@
 #include <signal.h>
 #include <string.h>
 
-struct sender {
-    mach_port_t port;
-    mach_msg_id_t id;
-    mach_msg_return_t result;
-    struct kit_event *done;
-};
-
-static void *send_blocking(void *argument)
-{
-    struct sender *sender = argument;
-    struct plain_msg message;
-    memset(&message, 0, sizeof(message));
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0), sizeof(message.header),
-               sender->port, MACH_PORT_NULL, sender->id);
-    sender->result = kit_send(&message.header, 0, 0);
-    kit_event_post(sender->done);
-    return NULL;
-}
-
-struct receiver {
-    mach_port_t port;
-    mach_msg_option_t options;
-    mach_msg_timeout_t timeout;
-    mach_msg_return_t result;
-    mach_msg_id_t id;
-    struct kit_event started;
-    struct kit_event done;
-};
-
-static void *receive_one(void *argument)
-{
-    struct receiver *receiver = argument;
-    struct plain_rcv received;
-    kit_event_post(&receiver->started);
-    receiver->result = mach_msg(&received.header, MACH_RCV_MSG | receiver->options, 0,
-                                sizeof(received), receiver->port, receiver->timeout, 0);
-    receiver->id = received.header.msgh_id;
-    kit_event_post(&receiver->done);
-    return NULL;
-}
-
-static pthread_t start_receiver(struct receiver *receiver)
-{
-    receiver->started = receiver->done = (struct kit_event)KIT_EVENT_INIT;
-    pthread_t thread = kit_thread(receive_one, receiver);
-    kit_event_wait(&receiver->started, 1);
-    kit_event_quiet(&receiver->done, 0); /* it waits now */
-    return thread;
-}
-
 TEST(S152_send_and_receive_in_one_call)
 {
     mach_port_t port = kit_port();
@@ -169,11 +119,11 @@ static void catch_signals(struct kit_event *event)
 }
 
 /* Sends signals one by one, each after the one before it was seen. */
-static void shower(pthread_t thread, struct kit_event *seen, unsigned count)
+static void shower(struct kit_call *call, struct kit_event *seen, unsigned count)
 {
     uint64_t end = kit_milliseconds() + PATIENCE;
     for (unsigned i = 1; i <= count; i++) {
-        ASSERT_EQ(0, pthread_kill(thread, SIGUSR1));
+        ASSERT_EQ(0, pthread_kill(call->thread, SIGUSR1));
         while (__atomic_load_n(&seen->count, __ATOMIC_SEQ_CST) < i)
             ASSERT(kit_milliseconds() < end);
     }
@@ -182,14 +132,13 @@ static void shower(pthread_t thread, struct kit_event *seen, unsigned count)
 TEST(S154_plain_receive_goes_on_after_signals)
 {
     struct kit_event seen = KIT_EVENT_INIT;
-    struct receiver receiver = {.port = kit_port()};
+    struct kit_call receiver = {.port = kit_port()};
     catch_signals(&seen);
-    pthread_t thread = start_receiver(&receiver);
-    shower(thread, &seen, 20);
+    kit_block_receiving(&receiver);
+    shower(&receiver, &seen, 20);
     kit_event_quiet(&receiver.done, 0);
     kit_send_plain(receiver.port, 3);
-    kit_join(thread);
-    ASSERT_OK(receiver.result);
+    ASSERT_OK(kit_call_end(&receiver));
     ASSERT_EQ(3, receiver.id);
     kit_destroy(receiver.port);
 }
@@ -199,15 +148,14 @@ TEST(S154_the_time_starts_again_with_every_signal)
 {
     const unsigned time = 150;
     struct kit_event seen = KIT_EVENT_INIT;
-    struct receiver receiver = {.port = kit_port(), .options = MACH_RCV_TIMEOUT, .timeout = time};
+    struct kit_call receiver = {.port = kit_port(), .options = MACH_RCV_TIMEOUT, .timeout = time};
     catch_signals(&seen);
-    pthread_t thread = start_receiver(&receiver);
+    kit_block_receiving(&receiver);
     uint64_t before = kit_milliseconds();
-    shower(thread, &seen, 1);
+    shower(&receiver, &seen, 1);
     kit_event_wait(&receiver.done, 1);
     uint64_t took = kit_milliseconds() - before;
-    kit_join(thread);
-    ASSERT_CODE(MACH_RCV_TIMED_OUT, receiver.result);
+    ASSERT_CODE(MACH_RCV_TIMED_OUT, kit_call_end(&receiver));
     ASSERT(took >= time - 1);
     kit_destroy(receiver.port);
 }
@@ -215,107 +163,84 @@ TEST(S154_the_time_starts_again_with_every_signal)
 TEST(S154_plain_send_goes_on_after_signals)
 {
     struct kit_event seen = KIT_EVENT_INIT;
-    struct kit_event done = KIT_EVENT_INIT;
     mach_port_t port = kit_port();
-    struct sender sender = {.port = port, .id = 5, .done = &done};
+    struct kit_call sender = {.port = port, .id = 5};
     catch_signals(&seen);
     kit_fill_queue(port, 5);
-    pthread_t thread = kit_thread(send_blocking, &sender);
-    kit_event_quiet(&done, 0);
-    shower(thread, &seen, 20);
-    kit_event_quiet(&done, 0);
+    kit_block_sending(&sender);
+    shower(&sender, &seen, 20);
+    kit_event_quiet(&sender.done, 0);
     kit_expect_plain(port, 0);
-    kit_join(thread);
-    ASSERT_OK(sender.result);
+    ASSERT_OK(kit_call_end(&sender));
     kit_destroy(port);
 }
 
 /* A signal can come before the thread waits, so one is sent until the call ends. */
-static void interrupt(pthread_t thread, struct kit_event *done)
+static void interrupt(struct kit_call *call)
 {
     uint64_t end = kit_milliseconds() + PATIENCE;
-    while (kit_event_count(done) == 0) {
+    while (kit_event_count(&call->done) == 0) {
         ASSERT(kit_milliseconds() < end);
-        ASSERT_EQ(0, pthread_kill(thread, SIGUSR1));
+        ASSERT_EQ(0, pthread_kill(call->thread, SIGUSR1));
     }
 }
 
 TEST(S154_receive_with_interrupt_ends)
 {
     struct kit_event seen = KIT_EVENT_INIT;
-    struct receiver receiver = {.port = kit_port(), .options = MACH_RCV_INTERRUPT};
+    struct kit_call receiver = {.port = kit_port(), .options = MACH_RCV_INTERRUPT};
     catch_signals(&seen);
-    pthread_t thread = start_receiver(&receiver);
-    interrupt(thread, &receiver.done);
-    kit_join(thread);
-    ASSERT_EQ(0x10004005, receiver.result);
+    kit_block_receiving(&receiver);
+    interrupt(&receiver);
+    ASSERT_EQ(0x10004005, kit_call_end(&receiver));
     kit_send_plain(receiver.port, 3);
     kit_expect_plain(receiver.port, 3);
     kit_destroy(receiver.port);
 }
 
-static void *send_interruptible(void *argument)
-{
-    struct sender *sender = argument;
-    struct plain_msg message;
-    memset(&message, 0, sizeof(message));
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0), sizeof(message.header),
-               sender->port, MACH_PORT_NULL, sender->id);
-    sender->result = kit_send(&message.header, MACH_SEND_INTERRUPT, 0);
-    /* S126: interruption hands the message back too. */
-    ASSERT_EQ(MACH_MSGH_BITS(MACH_MSG_TYPE_MOVE_SEND, 0), message.header.msgh_bits);
-    kit_event_post(sender->done);
-    return NULL;
-}
-
 TEST(S126_S154_send_with_interrupt_ends)
 {
     struct kit_event seen = KIT_EVENT_INIT;
-    struct kit_event done = KIT_EVENT_INIT;
     mach_port_t port = kit_port();
-    struct sender sender = {.port = port, .id = 5, .done = &done};
+    struct kit_call sender = {.port = port, .id = 5, .options = MACH_SEND_INTERRUPT};
     catch_signals(&seen);
     kit_fill_queue(port, 5);
-    pthread_t thread = kit_thread(send_interruptible, &sender);
-    kit_event_quiet(&done, 0);
-    interrupt(thread, &done);
-    kit_join(thread);
-    ASSERT_EQ(0x10000007, sender.result);
+    kit_block_sending(&sender);
+    interrupt(&sender);
+    ASSERT_EQ(0x10000007, kit_call_end(&sender));
+    /* S126: interruption hands the message back too. */
+    ASSERT_EQ(MACH_MSGH_BITS(MACH_MSG_TYPE_MOVE_SEND, 0), sender.message.header.msgh_bits);
     ASSERT_EQ(2, kit_refs(port, MACH_PORT_RIGHT_SEND));
     kit_destroy(port);
 }
 
 static void *send_and_receive(void *argument)
 {
-    struct receiver *receiver = argument;
-    struct plain_rcv message;
-    memset(&message, 0, sizeof(message));
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0), sizeof(message.header),
-               (mach_port_t)receiver->id, MACH_PORT_NULL, 7);
-    kit_event_post(&receiver->started);
-    receiver->result = mach_msg(&message.header, MACH_SEND_MSG | MACH_RCV_MSG,
-                                sizeof(message.header), sizeof(message), receiver->port, 0, 0);
-    receiver->id = message.header.msgh_id;
-    kit_event_post(&receiver->done);
+    struct kit_call *call = argument;
+    mach_msg_header_t *header = &call->message.header;
+    kit_header(header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0), sizeof(*header),
+               (mach_port_t)call->id, MACH_PORT_NULL, 7);
+    call->result = mach_msg(header, MACH_SEND_MSG | MACH_RCV_MSG, sizeof(*header),
+                            sizeof(call->message), call->port, 0, 0);
+    call->id = header->msgh_id;
+    kit_event_post(&call->done);
     return NULL;
 }
 
 TEST(S155_only_the_receive_half_is_restarted)
 {
     struct kit_event seen = KIT_EVENT_INIT;
-    struct receiver receiver = {.port = kit_port()};
+    struct kit_call receiver = {.port = kit_port()};
     mach_port_t requests = kit_port();
     receiver.id = (mach_msg_id_t)requests;
-    receiver.started = receiver.done = (struct kit_event)KIT_EVENT_INIT;
     catch_signals(&seen);
-    pthread_t thread = kit_thread(send_and_receive, &receiver);
+    kit_call_start(&receiver, send_and_receive);
     kit_expect_plain(requests, 7);
     kit_event_quiet(&receiver.done, 0);
-    shower(thread, &seen, 20);
+    shower(&receiver, &seen, 20);
     kit_expect_nothing(requests);
     kit_send_plain(receiver.port, 3);
-    kit_join(thread);
-    ASSERT_OK(receiver.result);
+    ASSERT_OK(kit_call_end(&receiver));
     ASSERT_EQ(3, receiver.id);
     kit_destroy(requests);
     kit_destroy(receiver.port);

@@ -2,13 +2,10 @@
  * the same works. */
 #include "nth.h"
 
-#include "harness/mach_kit.h"
-
 #include <servers/bootstrap_requests.h>
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum { ID_ASK = 1, ID_END = 99 };
@@ -172,7 +169,6 @@ TEST_FOR(first_use_of_an_inherited_port, 60)
     ASSERT_OK(task_get_bootstrap_port(mach_task_self(), &saved));
     ASSERT_OK(task_set_bootstrap_port(mach_task_self(), port));
     for (unsigned round = 1; !ran_through; round++) {
-        int status = 0;
         ASSERT(round < 400);
         pid_t pid = (pid_t)ASSERT_SYS(fork());
         if (pid == 0) {
@@ -182,12 +178,10 @@ TEST_FOR(first_use_of_an_inherited_port, 60)
             ASSERT_OK(task_get_bootstrap_port(mach_task_self(), &mine));
             ASSERT_EQ(bootstrap_port, mine);
             kit_send_plain(mine, ID_ASK);
-            _exit(nth.failed == NULL ? 1 : 0);
+            nth_child_ends(&nth);
         }
         kit_expect_plain(port, ID_ASK);
-        ASSERT_EQ(pid, waitpid(pid, &status, 0));
-        ASSERT(WIFEXITED(status));
-        ran_through = WEXITSTATUS(status) == 1;
+        ran_through = nth_child_ran_through(pid);
     }
     ASSERT_OK(task_set_bootstrap_port(mach_task_self(), saved));
     kit_deallocate(saved);

@@ -10,8 +10,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define GATE_FAULTS() GATE_DARWIN("the kernel's allocations cannot be made to fail from outside")
-
 enum { SIZE = 1 << 20, WRITTEN = 5, ID = 7, ID_END = 8 };
 
 struct hash_msg {
@@ -32,11 +30,7 @@ static void write_some(char *memory)
 static mach_msg_return_t send_region(mach_port_t to, const void *memory, bool move,
                                      struct ool_msg *ret_message)
 {
-    kit_header(&ret_message->header,
-               MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX, OOL_MSG_SIZE(1),
-               to, MACH_PORT_NULL, ID);
-    ret_message->body.msgh_descriptor_count = 1;
-    kit_ool(&ret_message->ool[0], memory, SIZE, 1, move);
+    kit_ool_msg(ret_message, to, ID, memory, SIZE, 1, move);
     return kit_send(&ret_message->header, MACH_SEND_TIMEOUT, PATIENCE);
 }
 
@@ -71,7 +65,7 @@ PEER(fault_hasher)
 static void after_failed_send(struct ool_msg *message, mach_msg_return_t result, const char *memory,
                               uint64_t hash)
 {
-    bool came_back = MACH_MSGH_BITS_REMOTE(message->header.msgh_bits) == MACH_MSG_TYPE_MOVE_SEND;
+    bool came_back = nth_came_back(&message->header);
     if (result != MACH_MSG_VM_KERNEL)
         ASSERT_CODE(MACH_SEND_NO_BUFFER, result);
     if (came_back) {
@@ -157,15 +151,8 @@ TEST_FOR(receive_of_a_delta, 60)
         uint64_t seen = 0;
         peer_tell(&pair.peer);
         peer_hear(&pair.peer);
-        memset(&received, 0, sizeof(received));
-        mach_msg_return_t result = NTH(
-            &nth, kit_receive(&received.header, sizeof(received), pair.mine, 0, PATIENCE));
-        if (nth.failed == NULL)
-            ASSERT_OK(result);
-        if (received.header.msgh_id != ID) { /* it stayed: nothing is lost */
-            ASSERT_OK(kit_receive(&received.header, sizeof(received), pair.mine, 0, PATIENCE));
-            result = MACH_MSG_SUCCESS;
-        }
+        mach_msg_return_t result = nth_receive(&nth, &received.header, sizeof(received), pair.mine,
+                                               ID);
         if (received.ool[0].size != 0) {
             seen = way_hash(received.ool[0].address, SIZE);
             kit_free(received.ool[0].address, SIZE);
@@ -194,7 +181,6 @@ static enum lie lie;
 /* Struct wire_delta: extents and pages, then first and count of each extent. */
 static bool tell_a_lie(int fd)
 {
-    char link[64], path[64];
     static const struct {
         off_t at;
         uint32_t word;
@@ -203,10 +189,7 @@ static bool tell_a_lie(int fd)
         [BACKWARDS] = {24, 0}, [TOO_MANY] = {0, 6},
         [NONE] = {0, 0},       [WRONG_SUM] = {4, 6},
     };
-    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-    ssize_t length = ASSERT_SYS(readlink(link, path, sizeof(path) - 1));
-    path[length] = '\0';
-    if (strstr(path, "machool:delta") == NULL)
+    if (!inject_is_named(fd, "machool:delta"))
         return false;
     if (lie < UNSEALED)
         ASSERT_EQ(4, pwrite(fd, &words[lie].word, 4, words[lie].at));

@@ -2,6 +2,8 @@
  * system is short of what it hands out. */
 #include "inject.h"
 
+#include "harness/runner.h"
+
 #include <stddef.h>
 
 #ifdef __linux__
@@ -10,7 +12,9 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -29,6 +33,15 @@ static bool (*before_seals)(int fd);
 void inject_before_seals(bool (*hook)(int fd))
 {
     before_seals = hook;
+}
+
+bool inject_is_named(int fd, const char *part)
+{
+    char link[64], path[64];
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    ssize_t length = ASSERT_SYS(readlink(link, path, sizeof(path) - 1));
+    path[length] = '\0';
+    return strstr(path, part) != NULL;
 }
 
 void inject_arm(unsigned nth)

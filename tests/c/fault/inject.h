@@ -20,5 +20,7 @@ const char *inject_disarm(void);
 /* Called with each object that is about to be sealed, by whatever thread; true: it is not sealed, and
  * the caller believes it is. NULL: no more. For tasks that lie. */
 void inject_before_seals(bool (*hook)(int fd));
+/* For the hook: whether the name of the object has that in it. Linux only. */
+bool inject_is_named(int fd, const char *part);
 
 #endif

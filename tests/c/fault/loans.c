@@ -1,6 +1,5 @@
 /* Memory that is lent, moved and given back, every call on the way failing once: what was not sent is
  * where it was, or comes back with the message; what was sent arrives. */
-#include "harness/mach_kit.h"
 #include "nth.h"
 
 #include <mach/machool.h>
@@ -12,8 +11,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define GATE_FAULTS() GATE_DARWIN("the kernel's allocations cannot be made to fail from outside")
-
 enum { SIZE = 300000, ID = 7, ID_END = 8 };
 
 enum kind { FRESH, RECYCLED };
@@ -21,11 +18,7 @@ enum kind { FRESH, RECYCLED };
 static mach_msg_return_t send_memory(mach_port_t to, const void *memory, bool move,
                                      mach_msg_timeout_t timeout, struct ool_msg *ret_message)
 {
-    kit_header(&ret_message->header,
-               MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX, OOL_MSG_SIZE(1),
-               to, MACH_PORT_NULL, ID);
-    ret_message->body.msgh_descriptor_count = 1;
-    kit_ool(&ret_message->ool[0], memory, SIZE, 1, move);
+    kit_ool_msg(ret_message, to, ID, memory, SIZE, 1, move);
     return kit_send(&ret_message->header, MACH_SEND_TIMEOUT, timeout);
 }
 
@@ -70,7 +63,7 @@ static char *make(const struct kit_pair *pair, enum kind kind)
 /* It is at its place, or came back with the message, or both say the same. */
 static void after_failure(mach_msg_return_t result, struct ool_msg *message, char *memory)
 {
-    bool came_back = MACH_MSGH_BITS_REMOTE(message->header.msgh_bits) == MACH_MSG_TYPE_MOVE_SEND;
+    bool came_back = nth_came_back(&message->header);
     char *other = message->ool[0].size ? message->ool[0].address : NULL;
     bool here = kit_is_readable(memory);
     if (result != MACH_MSG_VM_KERNEL && result != MACH_SEND_TIMED_OUT)
@@ -178,15 +171,8 @@ TEST_FOR(receive_of_what_comes_home, 60)
         char *memory = kit_allocate(SIZE);
         kit_fill(memory, SIZE, 1);
         ASSERT_OK(send_memory(pair.theirs, memory, true, PATIENCE, &message));
-        memset(&received, 0, sizeof(received));
-        mach_msg_return_t result = NTH(
-            &nth, kit_receive(&received.header, sizeof(received), pair.mine, 0, PATIENCE));
-        if (nth.failed == NULL)
-            ASSERT_OK(result);
-        if (received.header.msgh_id != ID) { /* it stayed: nothing is lost */
-            ASSERT_OK(kit_receive(&received.header, sizeof(received), pair.mine, 0, PATIENCE));
-            result = MACH_MSG_SUCCESS;
-        }
+        mach_msg_return_t result = nth_receive(&nth, &received.header, sizeof(received), pair.mine,
+                                               ID);
         if (received.ool[0].size) {
             ASSERT_FILLED(received.ool[0].address, SIZE, 1);
             kit_free(received.ool[0].address, SIZE);
@@ -211,11 +197,7 @@ static enum lie lie;
 /* Of a region that is about to be lent. */
 static bool tell_a_lie(int fd)
 {
-    char link[64], path[64];
-    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-    ssize_t length = ASSERT_SYS(readlink(link, path, sizeof(path) - 1));
-    path[length] = '\0';
-    if (strstr(path, "machool:region") == NULL)
+    if (!inject_is_named(fd, "machool:region"))
         return false;
     if (lie == HALF_SEALED)
         ASSERT_SYS(syscall(SYS_fcntl, fd, F_ADD_SEALS, F_SEAL_GROW)); /* not through the hook */
@@ -233,10 +215,7 @@ static void lend(mach_port_t to)
     struct ool_msg message;
     char *memory = kit_allocate(LENT);
     kit_fill(memory, LENT, 1);
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-               OOL_MSG_SIZE(1), to, MACH_PORT_NULL, ID);
-    message.body.msgh_descriptor_count = 1;
-    kit_ool(&message.ool[0], memory, LENT, 1, true);
+    kit_ool_msg(&message, to, ID, memory, LENT, 1, true);
     ASSERT_OK(kit_send(&message.header, MACH_SEND_TIMEOUT, PATIENCE));
 }
 

@@ -1,12 +1,9 @@
 /* Failures within one task: allocating, sending to oneself, receiving. */
-#include "harness/mach_kit.h"
 #include "nth.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-
-#define GATE_FAULTS() GATE_DARWIN("the kernel's allocations cannot be made to fail from outside")
 
 TEST(port_allocate)
 {
@@ -215,8 +212,7 @@ static void after_failed_send(struct loaded_msg *message, const struct source *s
         return;
     }
     ASSERT_CODE(MACH_SEND_NO_BUFFER, result);
-    if (message->header.msgh_bits & MACH_MSGH_BITS_COMPLEX &&
-        MACH_MSGH_BITS_REMOTE(message->header.msgh_bits) == MACH_MSG_TYPE_MOVE_SEND) {
+    if (message->header.msgh_bits & MACH_MSGH_BITS_COMPLEX && nth_came_back(&message->header)) {
         if (message->ool.address != NULL)
             ASSERT_FILLED(message->ool.address, source->size, kind);
         mach_msg_destroy(&message->header);
@@ -335,11 +331,7 @@ TEST(send_that_times_out)
         struct ool_msg message;
         char *memory = kit_allocate(SIZE);
         kit_fill(memory, SIZE, 1);
-        kit_header(&message.header,
-                   MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-                   OOL_MSG_SIZE(1), port, MACH_PORT_NULL, 9);
-        message.body.msgh_descriptor_count = 1;
-        kit_ool(&message.ool[0], memory, SIZE, 1, false);
+        kit_ool_msg(&message, port, 9, memory, SIZE, 1, false);
         mach_msg_return_t result = NTH(&nth, kit_send(&message.header, MACH_SEND_TIMEOUT, 0));
         if (nth.failed == NULL)
             ASSERT_CODE(MACH_SEND_TIMED_OUT, result);

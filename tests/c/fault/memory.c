@@ -1,12 +1,9 @@
 /* Failures of calls on memory: shared, mapped, copied, protected. Whatever fails, the memory keeps its
  * contents and nothing is left behind. */
-#include "harness/mach_kit.h"
 #include "nth.h"
 
 #include <string.h>
 #include <sys/mman.h>
-
-#define GATE_FAULTS() GATE_DARWIN("the kernel's allocations cannot be made to fail from outside")
 
 enum { SIZE = 1 << 18, KINDS = 3 };
 
@@ -217,13 +214,10 @@ enum { ID_ENTRY = 7, ID_LAST = 8 };
 static mach_msg_return_t send_entry(mach_port_t to, mach_port_t entry, mach_msg_id_t id)
 {
     struct port_msg message;
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-               PORT_MSG_SIZE(1), to, MACH_PORT_NULL, id);
-    message.body.msgh_descriptor_count = 1;
-    kit_port_descriptor(&message.port[0], entry, MACH_MSG_TYPE_COPY_SEND);
+    kit_port_msg(&message, to, id, entry, MACH_MSG_TYPE_COPY_SEND);
     mach_msg_return_t result = kit_send(&message.header, MACH_SEND_TIMEOUT, PATIENCE);
     /* What came back: its rights are the caller's once more. */
-    if (MACH_MSGH_BITS_REMOTE(message.header.msgh_bits) == MACH_MSG_TYPE_MOVE_SEND)
+    if (nth_came_back(&message.header))
         mach_msg_destroy(&message.header);
     return result;
 }
@@ -302,15 +296,8 @@ TEST_FOR(receive_of_an_entry, 60)
     while (nth_next(&nth)) {
         peer_tell(&pair.peer);
         peer_hear(&pair.peer);
-        memset(&received, 0, sizeof(received));
-        mach_msg_return_t result = NTH(
-            &nth, kit_receive(&received.header, sizeof(received), pair.mine, 0, PATIENCE));
-        if (nth.failed == NULL)
-            ASSERT_OK(result);
-        if (received.header.msgh_id != ID_ENTRY) { /* it stayed: nothing is lost */
-            ASSERT_OK(kit_receive(&received.header, sizeof(received), pair.mine, 0, PATIENCE));
-            result = MACH_MSG_SUCCESS;
-        }
+        mach_msg_return_t result = nth_receive(&nth, &received.header, sizeof(received), pair.mine,
+                                               ID_ENTRY);
         if (result != MACH_MSG_SUCCESS)
             ASSERT_CODE(MACH_RCV_BODY_ERROR, result & ~MACH_MSG_MASK);
         /* What could not be had is dead. */

@@ -10,18 +10,13 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#define GATE_FAULTS() GATE_DARWIN("the kernel's calls cannot be made to fail or stop from outside")
-
 enum { RECEIVE = MACH_MSG_TYPE_MOVE_RECEIVE, RAN_THROUGH = 100, FAILED, MOVED, ID_END };
 
 /* Sends a receive right, the n-th call of that failing. What cannot be sent comes back. */
 static int move(mach_port_t to, mach_port_t *port, unsigned nth)
 {
     struct port_msg message;
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-               PORT_MSG_SIZE(1), to, MACH_PORT_NULL, 6);
-    message.body.msgh_descriptor_count = 1;
-    kit_port_descriptor(&message.port[0], *port, RECEIVE);
+    kit_port_msg(&message, to, 6, *port, RECEIVE);
     inject_arm(nth);
     mach_msg_return_t result = kit_send(&message.header, MACH_SEND_TIMEOUT, PATIENCE);
     const char *failed = inject_disarm();
@@ -29,7 +24,7 @@ static int move(mach_port_t to, mach_port_t *port, unsigned nth)
         return failed != NULL ? MOVED : RAN_THROUGH;
     ASSERT_CODE(MACH_SEND_NO_BUFFER, result);
     ASSERT_NE(NULL, failed);
-    if (MACH_MSGH_BITS_REMOTE(message.header.msgh_bits) == MACH_MSG_TYPE_MOVE_SEND) {
+    if (nth_came_back(&message.header)) {
         kit_deallocate(message.header.msgh_remote_port); /* pseudo-received, as all else */
         *port = message.port[0].name;
     }

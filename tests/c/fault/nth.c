@@ -2,12 +2,14 @@
 #include "nth.h"
 
 #include "harness/counts.h"
-#include "harness/mach_kit.h"
 
 #include <mach/machool.h>
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum { MOST_ROUNDS = 400 };
 
@@ -61,4 +63,42 @@ bool nth_next(struct nth *nth)
         FAIL("no end of calls");
     nth->failed = NULL;
     return true;
+}
+
+mach_msg_return_t nth_received(const struct nth *nth, mach_msg_return_t result,
+                               mach_msg_header_t *header, mach_msg_size_t size, mach_port_t port,
+                               mach_msg_id_t id)
+{
+    if (nth->failed == NULL)
+        ASSERT_OK(result);
+    if (header->msgh_id == id)
+        return result;
+    ASSERT_OK(kit_receive(header, size, port, 0, PATIENCE)); /* nothing is lost */
+    return MACH_MSG_SUCCESS;
+}
+
+mach_msg_return_t nth_receive(struct nth *nth, mach_msg_header_t *header, mach_msg_size_t size,
+                              mach_port_t port, mach_msg_id_t id)
+{
+    memset(header, 0, size);
+    mach_msg_return_t result = NTH(nth, kit_receive(header, size, port, 0, PATIENCE));
+    return nth_received(nth, result, header, size, port, id);
+}
+
+bool nth_came_back(const mach_msg_header_t *header)
+{
+    return MACH_MSGH_BITS_REMOTE(header->msgh_bits) == MACH_MSG_TYPE_MOVE_SEND;
+}
+
+void nth_child_ends(const struct nth *nth)
+{
+    _exit(nth->failed == NULL ? 1 : 0);
+}
+
+bool nth_child_ran_through(pid_t pid)
+{
+    int status = 0;
+    ASSERT_EQ(pid, waitpid(pid, &status, 0));
+    ASSERT(WIFEXITED(status));
+    return WEXITSTATUS(status) == 1;
 }

@@ -1,10 +1,7 @@
 /* Failures in what is asked about the task, its threads and the machine. */
-#include "harness/mach_kit.h"
 #include "nth.h"
 
 #include <mach/mig.h>
-
-#define GATE_FAULTS() GATE_DARWIN("the kernel's allocations cannot be made to fail from outside")
 
 /* In a thread of its own, which the layer does not know yet. */
 static void *name_thread(void *argument)

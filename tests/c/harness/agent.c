@@ -425,6 +425,21 @@ mach_msg_return_t agent_receive(struct agent *agent, mach_port_t theirs, unsigne
     return answer.result;
 }
 
+void agent_sends(struct agent *agent, mach_port_t theirs, int id)
+{
+    ASSERT_OK(agent_send(agent, theirs, MACH_MSG_TYPE_COPY_SEND, id, PATIENCE));
+}
+
+void agent_expect(struct agent *agent, mach_port_t theirs, int first, int count)
+{
+    mach_msg_id_t id = 0;
+    for (int i = 0; i < count; i++) {
+        ASSERT_OK(agent_receive(agent, theirs, PATIENCE, &id));
+        ASSERT_EQ(first + i, id);
+    }
+    ASSERT_CODE(MACH_RCV_TIMED_OUT, agent_receive(agent, theirs, 0, &id));
+}
+
 mach_port_t agent_take(struct agent *agent, mach_port_t theirs, unsigned disposition)
 {
     struct order order = new_order(TAKE, theirs);

@@ -127,6 +127,26 @@ void kit_port_descriptor(mach_msg_port_descriptor_t *port, mach_port_t name, uns
     port->type = MACH_MSG_PORT_DESCRIPTOR;
 }
 
+void kit_ool_msg(struct ool_msg *ret_message, mach_port_t to, mach_msg_id_t id, const void *address,
+                 size_t size, unsigned copy, bool deallocate)
+{
+    kit_header(&ret_message->header,
+               MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX, OOL_MSG_SIZE(1),
+               to, MACH_PORT_NULL, id);
+    ret_message->body.msgh_descriptor_count = 1;
+    kit_ool(&ret_message->ool[0], address, size, copy, deallocate);
+}
+
+void kit_port_msg(struct port_msg *ret_message, mach_port_t to, mach_msg_id_t id, mach_port_t name,
+                  unsigned disposition)
+{
+    kit_header(&ret_message->header,
+               MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
+               PORT_MSG_SIZE(1), to, MACH_PORT_NULL, id);
+    ret_message->body.msgh_descriptor_count = 1;
+    kit_port_descriptor(&ret_message->port[0], name, disposition);
+}
+
 mach_msg_return_t kit_send(mach_msg_header_t *header, mach_msg_option_t options,
                            mach_msg_timeout_t timeout)
 {
@@ -226,10 +246,7 @@ static void warm_up(void)
     kit_join(kit_thread(receive_a_moment, &pair.mine));
     kit_send_plain(pair.theirs, 1);
     kit_expect_plain(pair.mine, 2);
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-               OOL_MSG_SIZE(1), pair.mine, MACH_PORT_NULL, 3);
-    message.body.msgh_descriptor_count = 1;
-    kit_ool(&message.ool[0], memory, size, MACH_MSG_VIRTUAL_COPY, false);
+    kit_ool_msg(&message, pair.mine, 3, memory, size, MACH_MSG_VIRTUAL_COPY, false);
     ASSERT_OK(kit_send(&message.header, 0, 0));
     ASSERT_OK(kit_receive(&received.header, sizeof(received), pair.mine, 0, PATIENCE));
     kit_free(received.ool[0].address, size);

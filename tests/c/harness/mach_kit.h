@@ -17,6 +17,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum {
     PATIENCE = 10000, /* ms: far longer than anything takes */
@@ -83,6 +84,11 @@ void kit_header(mach_msg_header_t *header, mach_msg_bits_t bits, mach_msg_size_t
 void kit_ool(mach_msg_ool_descriptor_t *ool, const void *address, size_t size, unsigned copy,
              bool deallocate);
 void kit_port_descriptor(mach_msg_port_descriptor_t *port, mach_port_t name, unsigned disposition);
+/* Messages with one descriptor, to a port of which we keep the send right. */
+void kit_ool_msg(struct ool_msg *ret_message, mach_port_t to, mach_msg_id_t id, const void *address,
+                 size_t size, unsigned copy, bool deallocate);
+void kit_port_msg(struct port_msg *ret_message, mach_port_t to, mach_msg_id_t id, mach_port_t name,
+                  unsigned disposition);
 /* mach_msg with MACH_SEND_MSG | options; `timeout` counts with MACH_SEND_TIMEOUT among them. */
 mach_msg_return_t kit_send(mach_msg_header_t *header, mach_msg_option_t options,
                            mach_msg_timeout_t timeout);
@@ -126,6 +132,33 @@ unsigned kit_event_count(struct kit_event *event);
 void kit_event_wait(struct kit_event *event, unsigned count);  /* until posted `count` times */
 void kit_event_quiet(struct kit_event *event, unsigned count); /* stays at `count` for A_MOMENT */
 uint64_t kit_milliseconds(void);                               /* monotonic */
+void kit_spin(unsigned microseconds); /* busy all the time: finer than a sleep */
+/* Waits for a forked child, which must end with 0. */
+void kit_wait_child(pid_t pid);
+/* Root has no limit on descriptors in flight; from here on the task is somebody else, if it was root. */
+void kit_become_ordinary(void);
+
+/* A thread that blocks in one call of mach_msg. The test sets the port and, as it needs them, what
+ * follows it; all else begins as zeros. */
+struct kit_call {
+    mach_port_t port; /* received from, or sent to */
+    mach_msg_id_t id; /* of the message that goes, or came */
+    mach_msg_option_t options;
+    mach_msg_timeout_t timeout; /* counts with MACH_RCV_TIMEOUT or MACH_SEND_TIMEOUT */
+    mach_msg_size_t size;       /* the room for what comes; 0: for all */
+    struct kit_event *all;      /* posted at the end of the call too, unless NULL */
+    mach_msg_return_t result;
+    struct plain_rcv message; /* as the call left it; a header alone is sent */
+    struct kit_event started;
+    struct kit_event done;
+    pthread_t thread;
+};
+void *kit_call_receives(void *call); /* the two that kit_call_start can run */
+void *kit_call_sends(void *call);
+void kit_call_start(struct kit_call *call, void *(*run)(void *));
+void kit_block_receiving(struct kit_call *call); /* starts it and sees that it waits */
+void kit_block_sending(struct kit_call *call);
+mach_msg_return_t kit_call_end(struct kit_call *call); /* within PATIENCE; its result */
 
 /* The pair: two tasks with a port each and a send right to each other's. The test registers a
  * service of its own name, the peer looks it up and sends its port. `argument` reaches the peer. */

@@ -5,8 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 
 void *kit_allocate(size_t size)
 {
@@ -138,11 +142,100 @@ void kit_event_quiet(struct kit_event *event, unsigned count)
     pthread_mutex_unlock(&event->lock);
 }
 
+static void *call_ends(struct kit_call *call)
+{
+    kit_event_post(&call->done);
+    if (call->all != NULL)
+        kit_event_post(call->all);
+    return NULL;
+}
+
+void *kit_call_receives(void *argument)
+{
+    struct kit_call *call = argument;
+    mach_msg_size_t size = call->size != 0 ? call->size : sizeof(call->message);
+    kit_event_post(&call->started);
+    call->result = mach_msg(&call->message.header, MACH_RCV_MSG | call->options, 0, size,
+                            call->port, call->timeout, MACH_PORT_NULL);
+    call->id = call->message.header.msgh_id;
+    return call_ends(call);
+}
+
+void *kit_call_sends(void *argument)
+{
+    struct kit_call *call = argument;
+    kit_header(&call->message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0),
+               sizeof(call->message.header), call->port, MACH_PORT_NULL, call->id);
+    kit_event_post(&call->started);
+    call->result = kit_send(&call->message.header, call->options, call->timeout);
+    return call_ends(call);
+}
+
+void kit_call_start(struct kit_call *call, void *(*run)(void *))
+{
+    call->started = call->done = (struct kit_event)KIT_EVENT_INIT;
+    call->thread = kit_thread(run, call);
+}
+
+static void block(struct kit_call *call, void *(*run)(void *))
+{
+    kit_call_start(call, run);
+    kit_event_wait(&call->started, 1);
+    kit_event_quiet(&call->done, 0);
+}
+
+void kit_block_receiving(struct kit_call *call)
+{
+    block(call, kit_call_receives);
+}
+
+void kit_block_sending(struct kit_call *call)
+{
+    block(call, kit_call_sends);
+}
+
+mach_msg_return_t kit_call_end(struct kit_call *call)
+{
+    kit_event_wait(&call->done, 1);
+    kit_join(call->thread);
+    return call->result;
+}
+
 uint64_t kit_milliseconds(void)
 {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000;
+}
+
+void kit_spin(unsigned microseconds)
+{
+    struct timespec start;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    do {
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    } while ((now.tv_sec - start.tv_sec) * 1000000 + (now.tv_nsec - start.tv_nsec) / 1000 <
+             (long)microseconds);
+}
+
+void kit_become_ordinary(void)
+{
+    enum { NOBODY = 65534 };
+    if (geteuid() != 0)
+        return;
+    ASSERT_SYS(setregid(NOBODY, NOBODY));
+    ASSERT_SYS(setreuid(NOBODY, NOBODY));
+#ifdef __linux__
+    ASSERT_SYS(prctl(PR_SET_DUMPABLE, 1)); /* so that /proc/self is still ours to read */
+#endif
+}
+
+void kit_wait_child(pid_t pid)
+{
+    int status = 0;
+    ASSERT_EQ(pid, waitpid(pid, &status, 0));
+    ASSERT_EQ(0, status);
 }
 
 unsigned kit_random(unsigned limit)

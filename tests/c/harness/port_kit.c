@@ -8,10 +8,7 @@ enum { RIGHT_ID = 6, WORD_SIZE = 36, DESTROYED_SIZE = 40 };
 mach_msg_return_t kit_try_right(mach_port_t to, mach_port_t name, unsigned disposition)
 {
     struct port_msg message;
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-               PORT_MSG_SIZE(1), to, MACH_PORT_NULL, RIGHT_ID);
-    message.body.msgh_descriptor_count = 1;
-    kit_port_descriptor(&message.port[0], name, disposition);
+    kit_port_msg(&message, to, RIGHT_ID, name, disposition);
     return kit_send(&message.header, MACH_SEND_TIMEOUT, 0);
 }
 

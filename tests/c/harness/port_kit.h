@@ -82,12 +82,15 @@ mach_port_status_t agent_status(struct agent *agent, mach_port_t theirs);
 /* A plain message to `theirs`; the result is mach_msg's. */
 mach_msg_return_t agent_send(struct agent *agent, mach_port_t theirs, unsigned disposition,
                              mach_msg_id_t id, unsigned timeout);
+void agent_sends(struct agent *agent, mach_port_t theirs, int id); /* with COPY_SEND; it must go */
 /* `theirs` inside a message to `to`, as kit_try_right. */
 mach_msg_return_t agent_send_right(struct agent *agent, mach_port_t to, mach_port_t theirs,
                                    unsigned disposition);
 /* One message; its rights are dropped. */
 mach_msg_return_t agent_receive(struct agent *agent, mach_port_t theirs, unsigned timeout,
                                 mach_msg_id_t *ret_id);
+/* So many plain messages with ids from `first` on, and no other. */
+void agent_expect(struct agent *agent, mach_port_t theirs, int first, int count);
 /* As kit_take_right over there. */
 mach_port_t agent_take(struct agent *agent, mach_port_t theirs, unsigned disposition);
 /* As kit_expect_port_destroyed over there. */

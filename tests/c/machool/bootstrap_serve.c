@@ -1,101 +1,11 @@
 /* A parent that is the bootstrap of its children: servers/bootstrap_requests.h. */
-#include "harness/mach_kit.h"
+#include "serve_kit.h"
 
 #include <mach/machool.h>
-#include <servers/bootstrap_requests.h>
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-typedef boolean_t demux(mach_msg_header_t *request, mach_msg_header_t *reply);
-
-union message {
-    mach_msg_header_t header;
-    struct machool_bootstrap_request request;
-    struct machool_bootstrap_reply reply;
-    char bytes[1024];
-};
-
-/* One request is received and answered. */
-static void serve_one(mach_port_t port, demux *answer)
-{
-    union message in, out;
-    ASSERT_OK(kit_receive(&in.header, sizeof(in), port, 0, PATIENCE));
-    ASSERT(answer(&in.header, &out.header));
-    ASSERT_EQ(MACH_PORT_NULL, in.request.port.name);
-    ASSERT_OK(kit_send(&out.header, MACH_SEND_TIMEOUT, PATIENCE));
-}
-
-/* The test as bootstrap: a port in the special place while children are started, and a thread that
- * serves it until the plain message 99. */
-static struct {
-    mach_port_t saved;
-    mach_port_t port;
-    demux *answer;
-    unsigned served;
-    pthread_t thread;
-} here;
-
-static void *serve(void *unused)
-{
-    for (;;) {
-        union message in, out;
-        ASSERT_OK(kit_receive(&in.header, sizeof(in), here.port, 0, 2 * PATIENCE));
-        if (in.header.msgh_id == 99)
-            return unused;
-        ASSERT(here.answer(&in.header, &out.header));
-        ASSERT_EQ(MACH_PORT_NULL, in.request.port.name);
-        ASSERT_OK(kit_send(&out.header, MACH_SEND_TIMEOUT, PATIENCE));
-        here.served++;
-    }
-}
-
-static void be_bootstrap(demux *answer)
-{
-    ASSERT_OK(task_get_bootstrap_port(mach_task_self(), &here.saved));
-    here.port = kit_port();
-    here.answer = answer;
-    here.served = 0;
-    ASSERT_OK(task_set_bootstrap_port(mach_task_self(), here.port));
-    if (answer != NULL)
-        here.thread = kit_thread(serve, NULL);
-}
-
-/* Children that are started from here on have the machine's bootstrap again. */
-static void restore(void)
-{
-    ASSERT_OK(task_set_bootstrap_port(mach_task_self(), here.saved));
-}
-
-static void be_none(void)
-{
-    restore();
-    if (here.answer != NULL) {
-        kit_send_plain(here.port, 99);
-        kit_join(here.thread);
-    }
-    kit_deallocate(here.saved);
-    kit_destroy(here.port);
-}
-
-static kern_return_t look_up_code(const char *name)
-{
-    mach_port_t port = MACH_PORT_NULL;
-    kern_return_t result = bootstrap_look_up(bootstrap_port, name, &port);
-    if (result == KERN_SUCCESS)
-        kit_deallocate(port);
-    return result;
-}
-
-static void wait_until_unknown(const char *name)
-{
-    uint64_t end = kit_milliseconds() + PATIENCE;
-    kern_return_t result;
-    while ((result = look_up_code(name)) == KERN_SUCCESS)
-        ASSERT(kit_milliseconds() < end);
-    ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, result);
-}
 
 /* ---- looking up ---------------------------------------------------------------------------- */
 
@@ -122,8 +32,8 @@ PEER(serve_looks_up)
     ASSERT_EQ(first, again);
     ASSERT_EQ(2, kit_refs(first, MACH_PORT_RIGHT_SEND));
     kit_send_plain(first, 1);
-    ASSERT_CODE(BOOTSTRAP_NOT_PRIVILEGED, look_up_code("hidden"));
-    ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, look_up_code("com.example.machool-test.nobody"));
+    ASSERT_CODE(BOOTSTRAP_NOT_PRIVILEGED, kit_look_up_code("hidden"));
+    ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, kit_look_up_code("com.example.machool-test.nobody"));
     mach_port_t service = MACH_PORT_NULL;
     ASSERT_OK(bootstrap_look_up(bootstrap_port, parent_argument(), &service));
     kit_send_plain(service, 2);
@@ -144,7 +54,7 @@ static void interposed(bool forked)
         peer_start_forked(&peer, "serve_looks_up", name);
     else
         peer_start(&peer, "serve_looks_up", name);
-    restore();
+    restore_bootstrap();
     kit_expect_plain(own, 1);
     kit_expect_plain(service, 2);
     peer_join(&peer);
@@ -195,7 +105,7 @@ PEER(serve_nested)
     }
     be_none();
     kit_destroy(own);
-    ASSERT_CODE(BOOTSTRAP_NOT_PRIVILEGED, look_up_code("hidden"));
+    ASSERT_CODE(BOOTSTRAP_NOT_PRIVILEGED, kit_look_up_code("hidden"));
 }
 
 TEST(serve_filter_on_top_of_a_filter)
@@ -208,7 +118,7 @@ TEST(serve_filter_on_top_of_a_filter)
     ASSERT_OK(bootstrap_register(bootstrap_port, name, service));
     be_bootstrap(filter);
     peer_start(&peer, "serve_nested", name);
-    restore();
+    restore_bootstrap();
     kit_expect_plain(service, 2);
     peer_join(&peer);
     be_none();
@@ -220,7 +130,7 @@ TEST(serve_filter_on_top_of_a_filter)
 static void *look_up_often(void *name)
 {
     for (int i = 0; i < 50; i++)
-        ASSERT_OK(look_up_code(name));
+        ASSERT_OK(kit_look_up_code(name));
     return NULL;
 }
 
@@ -248,6 +158,28 @@ TEST(serve_many_threads_of_several_children)
     kit_destroy(own);
 }
 
+/* Without a thread: whoever waits for messages serves between two of its own calls. */
+TEST(serve_one_request_at_a_time)
+{
+    struct peer peer;
+    own = kit_receive_right();
+    be_bootstrap(NULL);
+    peer_start(&peer, "serve_asks_once", "");
+    ASSERT(serve_one(here.port, filter));
+    kit_expect_plain(own, 6);
+    peer_join(&peer);
+    be_none();
+    kit_destroy(own);
+}
+
+PEER(serve_asks_once)
+{
+    mach_port_t port = MACH_PORT_NULL;
+    ASSERT_OK(bootstrap_look_up(bootstrap_port, "own", &port));
+    kit_send_plain(port, 6);
+    kit_deallocate(port);
+}
+
 /* ---- publishing ---------------------------------------------------------------------------- */
 
 PEER(serve_registers)
@@ -255,7 +187,7 @@ PEER(serve_registers)
     char name[BOOTSTRAP_MAX_NAME_LEN];
     mach_port_t found = MACH_PORT_NULL;
     mach_port_t port = kit_port();
-    snprintf(name, sizeof(name), "%s", parent_argument());
+    kit_argument_name(name);
     ASSERT_OK(bootstrap_register(bootstrap_port, name, port));
     ASSERT_EQ(1, kit_refs(port, MACH_PORT_RIGHT_SEND));
     ASSERT_CODE(BOOTSTRAP_SERVICE_ACTIVE, bootstrap_register(bootstrap_port, name, port));
@@ -277,7 +209,7 @@ PEER(serve_registers_late)
 {
     char name[BOOTSTRAP_MAX_NAME_LEN];
     mach_port_t port = kit_port();
-    snprintf(name, sizeof(name), "%s", parent_argument());
+    kit_argument_name(name);
     ASSERT_CODE(BOOTSTRAP_NOT_PRIVILEGED, bootstrap_register(bootstrap_port, name, port));
     ASSERT_CODE(BOOTSTRAP_NOT_PRIVILEGED, bootstrap_check_in(bootstrap_port, name, &port));
     ASSERT_CODE(BOOTSTRAP_NOT_PRIVILEGED, bootstrap_create_service(bootstrap_port, name, &port));
@@ -301,7 +233,7 @@ TEST(serve_children_that_register)
     kit_send_plain(found, 1);
     peer_tell(&peer);
     peer_hear(&peer);
-    wait_until_unknown(name);
+    kit_wait_unknown(name);
     kit_wait_dead(found);
     kit_destroy(found);
     peer_tell(&peer);
@@ -316,7 +248,7 @@ PEER(serve_checks_in)
     mach_port_t port = MACH_PORT_NULL;
     mach_port_t service = MACH_PORT_NULL;
     mach_port_t again = MACH_PORT_NULL;
-    snprintf(name, sizeof(name), "%s", parent_argument());
+    kit_argument_name(name);
     snprintf(declared, sizeof(declared), "%s.declared", parent_argument());
     ASSERT_OK(bootstrap_check_in(bootstrap_port, name, &port));
     ASSERT_EQ(MACH_PORT_TYPE_RECEIVE, kit_type(port));
@@ -338,7 +270,7 @@ PEER(serve_checks_in)
     ASSERT_OK(bootstrap_register(bootstrap_port, declared, MACH_PORT_NULL));
     ASSERT_EQ(MACH_PORT_TYPE_DEAD_NAME, kit_type(service));
     kit_destroy(service);
-    wait_until_unknown(declared);
+    kit_wait_unknown(declared);
     parent_tell();
     parent_hear();
 }
@@ -360,12 +292,49 @@ TEST(serve_children_that_check_in)
     ASSERT_OK(bootstrap_look_up(bootstrap_port, name, &found));
     kit_send_plain(found, 1);
     peer_hear(&peer);
-    wait_until_unknown(name);
-    wait_until_unknown(declared);
+    kit_wait_unknown(name);
+    kit_wait_unknown(declared);
     kit_destroy(found);
     kit_destroy(waiting);
     peer_tell(&peer);
     peer_join(&peer);
+    be_none();
+}
+
+/* A service that the server has kept: whoever checks in gets its port, with what waits there. */
+static boolean_t give_kept(mach_msg_header_t *message, mach_msg_header_t *reply)
+{
+    struct machool_bootstrap_request *request = machool_bootstrap_request(message);
+    ASSERT(request != NULL);
+    if (strcmp(request->name, "kept") != 0 || own == MACH_PORT_NULL)
+        return machool_bootstrap_answer(request, reply, BOOTSTRAP_SUCCESS, MACH_PORT_NULL,
+                                        MACH_MSG_TYPE_COPY_SEND);
+    (void)machool_bootstrap_answer(request, reply, BOOTSTRAP_SUCCESS, own,
+                                   MACH_MSG_TYPE_MOVE_RECEIVE);
+    own = MACH_PORT_NULL;
+    return TRUE;
+}
+
+TEST(serve_a_port_that_was_kept)
+{
+    mach_port_t served = MACH_PORT_NULL;
+    mach_port_t fresh = MACH_PORT_NULL;
+    own = kit_port();
+    mach_port_t kept = own;
+    kit_send_plain(kept, 80);
+    be_bootstrap(give_kept);
+    ASSERT_OK(bootstrap_check_in(here.port, "kept", &served)); /* asked of oneself */
+    ASSERT_EQ(kept, served);
+    ASSERT_EQ(MACH_PORT_TYPE_SEND_RECEIVE, kit_type(served));
+    kit_expect_plain(served, 80);
+    ASSERT_OK(bootstrap_check_in(here.port, "other", &fresh));
+    ASSERT_EQ(MACH_PORT_TYPE_RECEIVE, kit_type(fresh));
+    kit_destroy(served);
+    kit_destroy(fresh);
+    /* Where no receive right belongs, none is taken. */
+    own = kit_receive_right();
+    ASSERT_CODE(MIG_REPLY_MISMATCH, bootstrap_look_up(here.port, "kept", &fresh));
+    ASSERT_EQ(MACH_PORT_NULL, own);
     be_none();
 }
 
@@ -397,7 +366,7 @@ PEER(serve_asks_the_rest)
     memset(long_name, 'x', sizeof(long_name));
     memcpy(long_name, "hidden", 6);
     long_name[199] = '\0';
-    ASSERT_CODE(BOOTSTRAP_NOT_PRIVILEGED, look_up_code(long_name));
+    ASSERT_CODE(BOOTSTRAP_NOT_PRIVILEGED, kit_look_up_code(long_name));
 }
 
 TEST(serve_status_and_contexts)
@@ -451,225 +420,4 @@ TEST(serve_refusals_drop_what_came)
     peer_start(&peer, "serve_is_refused", "");
     peer_join(&peer);
     be_none();
-}
-
-/* ---- servers that do not answer ------------------------------------------------------------- */
-
-PEER(serve_waits)
-{
-    mach_port_t port = MACH_PORT_NULL;
-    int code = MIG_SERVER_DIED;
-    if (strcmp(parent_argument(), "slow") == 0)
-        code = KERN_OPERATION_TIMED_OUT;
-    uint64_t start = kit_milliseconds();
-    parent_tell();
-    ASSERT_CODE(code, bootstrap_look_up(bootstrap_port, "anything", &port));
-    uint64_t waited = kit_milliseconds() - start;
-    ASSERT(code == MIG_SERVER_DIED ? waited < MACHOOL_BOOTSTRAP_PATIENCE
-                                   : waited >= MACHOOL_BOOTSTRAP_PATIENCE);
-    parent_tell();
-}
-
-TEST(serve_request_that_is_dropped)
-{
-    struct peer peer;
-    union message in;
-    be_bootstrap(NULL);
-    peer_start(&peer, "serve_waits", "");
-    ASSERT_OK(kit_receive(&in.header, sizeof(in), here.port, 0, PATIENCE));
-    mach_msg_destroy(&in.header);
-    peer_join(&peer);
-    be_none();
-}
-
-/* Serves nothing: it is to be killed. */
-PEER(serve_mute)
-{
-    struct kit_pair pair;
-    kit_pair_join(&pair);
-    parent_hear();
-}
-
-TEST(serve_server_that_is_killed)
-{
-    struct kit_pair pair;
-    struct peer peer;
-    kit_pair_start(&pair, "serve_mute", "");
-    ASSERT_OK(task_get_bootstrap_port(mach_task_self(), &here.saved));
-    ASSERT_OK(task_set_bootstrap_port(mach_task_self(), pair.theirs));
-    peer_start(&peer, "serve_waits", "");
-    restore();
-    peer_hear(&peer);
-    uint64_t moment = kit_milliseconds() +
-                      A_MOMENT; /* it is waiting by now, or else sends too late */
-    while (kit_milliseconds() < moment)
-        ASSERT_CODE(BOOTSTRAP_UNKNOWN_SERVICE, look_up_code("com.example.machool-test.nobody"));
-    peer_kill(&pair.peer);
-    peer_join(&peer);
-    kit_pair_drop(&pair);
-    kit_deallocate(here.saved);
-}
-
-TEST_FOR(serve_server_that_does_not_answer, 40)
-{
-    struct peer peer;
-    union message in;
-    be_bootstrap(NULL);
-    peer_start(&peer, "serve_waits", "slow");
-    ASSERT_OK(kit_receive(&in.header, sizeof(in), here.port, 0, PATIENCE));
-    peer_hear(&peer);
-    peer_hear(&peer); /* gave up; the answer leads nowhere */
-    union message out;
-    ASSERT(machool_bootstrap_pass_on(&in.header, &out.header));
-    mach_msg_return_t result = kit_send(&out.header, MACH_SEND_TIMEOUT, 0);
-    if (result == MACH_SEND_INVALID_DEST)
-        mach_msg_destroy(&out.header);
-    else
-        ASSERT_OK(result);
-    peer_join(&peer);
-    be_none();
-}
-
-/* ---- messages that are not what they should be ------------------------------------------------ */
-
-static void fill(struct machool_bootstrap_request *request)
-{
-    memset(request, 0, sizeof(*request));
-    kit_header(&request->header,
-               MACH_MSGH_BITS(MACH_MSG_TYPE_PORT_SEND_ONCE, 0) | MACH_MSGH_BITS_COMPLEX,
-               sizeof(*request), MACH_PORT_NULL, MACH_PORT_NULL, MACHOOL_BOOTSTRAP_LOOK_UP);
-    request->body.msgh_descriptor_count = 1;
-    request->port.type = MACH_MSG_PORT_DESCRIPTOR;
-    request->port.disposition = MACH_MSG_TYPE_PORT_SEND;
-}
-
-TEST(serve_malformed_requests_are_none)
-{
-    struct machool_bootstrap_request request;
-    struct machool_bootstrap_reply reply;
-    fill(&request);
-    ASSERT_EQ(&request, machool_bootstrap_request(&request.header));
-    request.header.msgh_id = MACHOOL_BOOTSTRAP_LOOK_UP - 1;
-    ASSERT(!machool_bootstrap_pass_on(&request.header, &reply.header));
-    request.header.msgh_id = MACHOOL_BOOTSTRAP_PARENT + 1;
-    ASSERT(!machool_bootstrap_pass_on(&request.header, &reply.header));
-    fill(&request);
-    request.header.msgh_size -= 4;
-    ASSERT(!machool_bootstrap_pass_on(&request.header, &reply.header));
-    fill(&request);
-    request.header.msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_PORT_SEND_ONCE, 0);
-    ASSERT(!machool_bootstrap_pass_on(&request.header, &reply.header));
-    fill(&request);
-    request.body.msgh_descriptor_count = 2;
-    ASSERT(!machool_bootstrap_pass_on(&request.header, &reply.header));
-    fill(&request);
-    request.port.type = MACH_MSG_OOL_DESCRIPTOR;
-    ASSERT(!machool_bootstrap_pass_on(&request.header, &reply.header));
-    fill(&request);
-    request.port.disposition = MACH_MSG_TYPE_PORT_SEND_ONCE;
-    ASSERT(!machool_bootstrap_pass_on(&request.header, &reply.header));
-    fill(&request);
-    memset(request.name, 'x', sizeof(request.name));
-    ASSERT(!machool_bootstrap_pass_on(&request.header, &reply.header));
-}
-
-/* A reply that is none of what was asked: of another kind, too short, with rights. */
-static boolean_t answer_wrongly(mach_msg_header_t *message, mach_msg_header_t *reply)
-{
-    struct machool_bootstrap_request *request = machool_bootstrap_request(message);
-    ASSERT(request != NULL);
-    (void)machool_bootstrap_answer(request, reply, BOOTSTRAP_SUCCESS, own, MACH_MSG_TYPE_MAKE_SEND);
-    if (strcmp(request->name, "other") == 0)
-        reply->msgh_id++;
-    if (strcmp(request->name, "short") == 0)
-        reply->msgh_size -= 4;
-    if (strcmp(request->name, "once") == 0)
-        ((struct machool_bootstrap_reply *)reply)->port.disposition = MACH_MSG_TYPE_MAKE_SEND_ONCE;
-    return TRUE;
-}
-
-PEER(serve_hears_nonsense)
-{
-    mach_port_t port = MACH_PORT_NULL;
-    ASSERT_CODE(MIG_REPLY_MISMATCH, bootstrap_look_up(bootstrap_port, "other", &port));
-    ASSERT_CODE(MIG_REPLY_MISMATCH, bootstrap_look_up(bootstrap_port, "short", &port));
-    ASSERT_CODE(MIG_REPLY_MISMATCH, bootstrap_look_up(bootstrap_port, "once", &port));
-    mach_port_name_array_t names;
-    mach_port_type_array_t types;
-    mach_msg_type_number_t count, type_count;
-    ASSERT_OK(mach_port_names(mach_task_self(), &names, &count, &types, &type_count));
-    ASSERT_EQ(3, count); /* task, host, bootstrap: what came is gone again */
-    kit_free(names, count * sizeof(*names));
-    kit_free(types, type_count * sizeof(*types));
-}
-
-TEST(serve_replies_that_are_none)
-{
-    struct peer peer;
-    own = kit_receive_right();
-    be_bootstrap(answer_wrongly);
-    peer_start(&peer, "serve_hears_nonsense", "");
-    peer_join(&peer);
-    be_none();
-    kit_expect_send_once_notification(own);
-    kit_destroy(own);
-}
-
-/* A service that the server has kept: whoever checks in gets its port, with what waits there. */
-static boolean_t give_kept(mach_msg_header_t *message, mach_msg_header_t *reply)
-{
-    struct machool_bootstrap_request *request = machool_bootstrap_request(message);
-    ASSERT(request != NULL);
-    if (strcmp(request->name, "kept") != 0 || own == MACH_PORT_NULL)
-        return machool_bootstrap_answer(request, reply, BOOTSTRAP_SUCCESS, MACH_PORT_NULL,
-                                        MACH_MSG_TYPE_COPY_SEND);
-    (void)machool_bootstrap_answer(request, reply, BOOTSTRAP_SUCCESS, own,
-                                   MACH_MSG_TYPE_MOVE_RECEIVE);
-    own = MACH_PORT_NULL;
-    return TRUE;
-}
-
-TEST(serve_a_port_that_was_kept)
-{
-    mach_port_t served = MACH_PORT_NULL;
-    mach_port_t fresh = MACH_PORT_NULL;
-    own = kit_port();
-    mach_port_t kept = own;
-    kit_send_plain(kept, 80);
-    be_bootstrap(give_kept);
-    ASSERT_OK(bootstrap_check_in(here.port, "kept", &served)); /* asked of oneself */
-    ASSERT_EQ(kept, served);
-    ASSERT_EQ(MACH_PORT_TYPE_SEND_RECEIVE, kit_type(served));
-    kit_expect_plain(served, 80);
-    ASSERT_OK(bootstrap_check_in(here.port, "other", &fresh));
-    ASSERT_EQ(MACH_PORT_TYPE_RECEIVE, kit_type(fresh));
-    kit_destroy(served);
-    kit_destroy(fresh);
-    /* Where no receive right belongs, none is taken. */
-    own = kit_receive_right();
-    ASSERT_CODE(MIG_REPLY_MISMATCH, bootstrap_look_up(here.port, "kept", &fresh));
-    ASSERT_EQ(MACH_PORT_NULL, own);
-    be_none();
-}
-
-/* Without a thread: whoever waits for messages serves between two of its own calls. */
-TEST(serve_one_request_at_a_time)
-{
-    struct peer peer;
-    own = kit_receive_right();
-    be_bootstrap(NULL);
-    peer_start(&peer, "serve_asks_once", "");
-    serve_one(here.port, filter);
-    kit_expect_plain(own, 6);
-    peer_join(&peer);
-    be_none();
-    kit_destroy(own);
-}
-
-PEER(serve_asks_once)
-{
-    mach_port_t port = MACH_PORT_NULL;
-    ASSERT_OK(bootstrap_look_up(bootstrap_port, "own", &port));
-    kit_send_plain(port, 6);
-    kit_deallocate(port);
 }

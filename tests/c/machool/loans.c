@@ -24,11 +24,7 @@ static char *allocate(int flags)
 static mach_msg_return_t send(const struct kit_pair *pair, const void *memory, bool deallocate,
                               mach_msg_timeout_t timeout, struct ool_msg *ret_message)
 {
-    kit_header(&ret_message->header,
-               MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX, OOL_MSG_SIZE(1),
-               pair->theirs, MACH_PORT_NULL, 1);
-    ret_message->body.msgh_descriptor_count = 1;
-    kit_ool(&ret_message->ool[0], memory, SIZE, 1, deallocate);
+    kit_ool_msg(ret_message, pair->theirs, 1, memory, SIZE, 1, deallocate);
     return kit_send(&ret_message->header, MACH_SEND_TIMEOUT, timeout);
 }
 

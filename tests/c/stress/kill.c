@@ -4,7 +4,6 @@
 
 #include <signal.h>
 #include <string.h>
-#include <time.h>
 
 enum { ROUNDS = 120, DIED = 71 };
 
@@ -95,17 +94,6 @@ static void *ask_until_dead(void *argument)
     }
 }
 
-static void spin(unsigned microseconds)
-{
-    struct timespec start;
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &start);
-    do {
-        clock_gettime(CLOCK_MONOTONIC, &now);
-    } while ((now.tv_sec - start.tv_sec) * 1000000 + (now.tv_nsec - start.tv_nsec) / 1000 <
-             (long)microseconds);
-}
-
 TEST_FOR(server_is_killed_at_random_instants, 120)
 {
     for (int round = 0; round < ROUNDS; round++) {
@@ -115,7 +103,7 @@ TEST_FOR(server_is_killed_at_random_instants, 120)
         client.reply = kit_receive_right();
         pthread_t thread = kit_thread(ask_until_dead, &client);
         kit_event_wait(&client.answered, kit_random(8));
-        spin(kit_random(300));
+        kit_spin(kit_random(300));
         peer_kill(&pair.peer);
         kit_join(thread);
         kit_expect_nothing(client.reply);
@@ -180,7 +168,7 @@ TEST_FOR(client_is_killed_at_random_instants, 120)
             ASSERT_OK(kit_receive(&request.header, sizeof(request), pair.mine, 0, PATIENCE));
             ASSERT(answer(&request));
         }
-        spin(kit_random(300));
+        kit_spin(kit_random(300));
         peer_kill(&pair.peer);
         /* What it had sent is still served. */
         while (kit_receive(&request.header, sizeof(request), pair.mine, 0, 0) == MACH_MSG_SUCCESS)
@@ -222,7 +210,7 @@ TEST_FOR(producer_is_killed_at_random_instants, 120)
                 check_region(&received);
             }
         }
-        spin(kit_random(100));
+        kit_spin(kit_random(100));
         peer_kill(&pair.peer);
         while (kit_receive(&received.header, sizeof(received), pair.mine, 0, 0) ==
                MACH_MSG_SUCCESS) {
@@ -259,10 +247,7 @@ PEER(kill_relay)
 static void introduce(struct kit_pair *relay, struct kit_pair *server)
 {
     struct port_msg message;
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-               PORT_MSG_SIZE(1), relay->theirs, MACH_PORT_NULL, 1);
-    message.body.msgh_descriptor_count = 1;
-    kit_port_descriptor(&message.port[0], server->theirs, MACH_MSG_TYPE_COPY_SEND);
+    kit_port_msg(&message, relay->theirs, 1, server->theirs, MACH_MSG_TYPE_COPY_SEND);
     ASSERT_OK(kit_send(&message.header, MACH_SEND_TIMEOUT, PATIENCE));
 }
 
@@ -295,7 +280,7 @@ static void relay_round(bool kill_relay)
     kit_pair_start(&server, "kill_server", "");
     introduce(&relay, &server);
     unsigned sent = request_some(&relay, reply, kit_random(6));
-    spin(kit_random(400));
+    kit_spin(kit_random(400));
     peer_kill(kill_relay ? &relay.peer : &server.peer);
     sent += request_some(&relay, reply, kit_random(4));
     for (unsigned i = 0; i < sent; i++) {

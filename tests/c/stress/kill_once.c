@@ -4,7 +4,6 @@
 #include "harness/array_kit.h"
 
 #include <string.h>
-#include <time.h>
 
 enum { ROUNDS = 300, USED = 40, UNUSED = 71, RIGHTS = 3, IN_ARRAY = 20 };
 
@@ -124,17 +123,6 @@ PEER(once_juggler)
 
 /* The test: makes rights, gives them away, kills, counts. */
 
-static void spin(unsigned microseconds)
-{
-    struct timespec start;
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &start);
-    do {
-        clock_gettime(CLOCK_MONOTONIC, &now);
-    } while ((now.tv_sec - start.tv_sec) * 1000000 + (now.tv_nsec - start.tv_nsec) / 1000 <
-             (long)microseconds);
-}
-
 /* Returns how many rights have been made by it. */
 static unsigned give(struct kit_pair *to, mach_port_t port, unsigned messages)
 {
@@ -183,12 +171,12 @@ static void one_round(bool second_dies_first)
     peer_hear(&second.peer);
     unsigned made = give(&first, port, 1 + kit_random(3));
     made += give(&second, port, kit_random(3));
-    spin(kit_random(2000));
+    kit_spin(kit_random(2000));
     struct kit_pair *dies = second_dies_first ? &second : &first;
     struct kit_pair *lives = second_dies_first ? &first : &second;
     peer_kill(&dies->peer);
     made += give(lives, port, kit_random(2));
-    spin(kit_random(200));
+    kit_spin(kit_random(200));
     peer_kill(&lives->peer);
     expect_fates(port, made);
     ASSERT_EQ(0, kit_status(port).mps_sorights);
@@ -228,7 +216,7 @@ TEST_FOR(send_once_rights_in_a_queue_outlive_its_task, 180)
         kit_pair_start(&pair, "once_sleeper", "");
         peer_hear(&pair.peer);
         unsigned made = give(&pair, port, kit_random(5));
-        spin(kit_random(100));
+        kit_spin(kit_random(100));
         peer_kill(&pair.peer);
         expect_fates(port, made);
         kit_pair_drop(&pair);

@@ -7,26 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #ifdef __linux__
 #include <malloc.h>
-#include <sys/prctl.h>
 #endif
 
-enum { NOBODY = 65534, SOME = 20 };
-
-/* Root has no limit on descriptors in flight, so these tests run as somebody else. */
-static void become_ordinary(void)
-{
-    if (geteuid() != 0)
-        return;
-    ASSERT_SYS(setregid(NOBODY, NOBODY));
-    ASSERT_SYS(setreuid(NOBODY, NOBODY));
-#ifdef __linux__
-    ASSERT_SYS(prctl(PR_SET_DUMPABLE, 1)); /* so that /proc/self is still ours to read */
-#endif
-}
+enum { SOME = 20 };
 
 static rlim_t set_limit(int resource, rlim_t soft)
 {
@@ -72,10 +58,7 @@ static mach_msg_return_t send_region(mach_port_t to, size_t size, unsigned seed)
     struct ool_msg message;
     void *memory = kit_allocate(size);
     kit_fill(memory, size, seed);
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-               OOL_MSG_SIZE(1), to, MACH_PORT_NULL, (mach_msg_id_t)seed);
-    message.body.msgh_descriptor_count = 1;
-    kit_ool(&message.ool[0], memory, size, 1, false);
+    kit_ool_msg(&message, to, (mach_msg_id_t)seed, memory, size, 1, false);
     mach_msg_return_t result = kit_send(&message.header, MACH_SEND_TIMEOUT, PATIENCE);
     kit_free(memory, size);
     return result;
@@ -137,13 +120,13 @@ static void receive_with_room_for(unsigned descriptors)
 
 TEST(receiver_without_descriptors_loses_nothing)
 {
-    become_ordinary();
+    kit_become_ordinary();
     receive_with_room_for(0);
 }
 
 TEST(receiver_with_few_descriptors_loses_nothing)
 {
-    become_ordinary();
+    kit_become_ordinary();
     for (unsigned room = 1; room < 6; room++)
         receive_with_room_for(room);
 }
@@ -153,7 +136,7 @@ TEST(sender_without_descriptors)
 {
     struct kit_pair pair;
     struct ool_rcv received;
-    become_ordinary();
+    kit_become_ordinary();
     start_sender(&pair);
     mach_port_t port = kit_port();
     for (unsigned room = 0; room < 3; room++) {
@@ -217,7 +200,7 @@ TEST_FOR(flood_of_descriptors_in_flight, 60)
     struct kit_pair pair;
     struct ool_rcv received;
     unsigned next = 0;
-    become_ordinary();
+    kit_become_ordinary();
     kit_pair_start_forked(&pair, "limits_flood", "");
     kit_set_qlimit(pair.mine, 1024);
     pthread_t thread = kit_thread(let_it_run, &pair.peer);
@@ -250,7 +233,7 @@ static rlim_t limit_address_space(size_t more)
 TEST(S174_no_address_space_to_allocate)
 {
     vm_address_t address = 0;
-    become_ordinary();
+    kit_become_ordinary();
     rlim_t before = limit_address_space(8 << 20);
     ASSERT_CODE(KERN_NO_SPACE,
                 vm_allocate(mach_task_self(), &address, 64 << 20, VM_FLAGS_ANYWHERE));
@@ -263,16 +246,13 @@ TEST(sender_without_address_space)
     const size_t size = 16 << 20;
     mach_port_t port = kit_port();
     struct ool_rcv received;
-    become_ordinary();
+    kit_become_ordinary();
     char *memory = malloc(size);
     ASSERT(memory != NULL);
     kit_fill(memory, size, 3);
     rlim_t before = limit_address_space(1 << 20);
     struct ool_msg message;
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-               OOL_MSG_SIZE(1), port, MACH_PORT_NULL, 3);
-    message.body.msgh_descriptor_count = 1;
-    kit_ool(&message.ool[0], memory, size, 1, false);
+    kit_ool_msg(&message, port, 3, memory, size, 1, false);
     mach_msg_return_t result = kit_send(&message.header, MACH_SEND_TIMEOUT, 0);
     set_limit(RLIMIT_AS, before);
     if (result == MACH_MSG_SUCCESS) {
@@ -323,7 +303,7 @@ TEST(thousands_of_rights_with_few_descriptors)
 {
     enum { MANY = 3000 };
     static mach_port_t ports[MANY];
-    become_ordinary();
+    kit_become_ordinary();
     struct squeeze tight;
     squeeze(&tight, 4);
     for (int i = 0; i < MANY; i++)
@@ -444,7 +424,6 @@ static unsigned count_layer_descriptors(void)
 TEST(S142_child_holds_no_descriptor_of_its_parent)
 {
     GATE_DARWIN("the kernel holds rights and memory in transit, no descriptor does");
-    int status = 0;
     struct kit_pair pair;
     kit_pair_start(&pair, "limits_echo", "");
     mach_port_t port = kit_port();
@@ -458,8 +437,7 @@ TEST(S142_child_holds_no_descriptor_of_its_parent)
         ASSERT_EQ(0, count_layer_descriptors());
         _exit(0);
     }
-    ASSERT_EQ(pid, waitpid(pid, &status, 0));
-    ASSERT_EQ(0, status);
+    kit_wait_child(pid);
     kit_free(memory, 1 << 20);
     kit_destroy(port);
     kit_send_plain(pair.theirs, 0);

@@ -8,7 +8,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum { PAGES = 48, MAPPINGS = 20, STEPS = 20000, THREADS = 3 };
@@ -170,10 +169,8 @@ static void send(struct model *model, unsigned which, bool moves)
     struct mapping from = model->mappings[which];
     struct ool_msg message;
     struct ool_rcv received;
-    kit_header(&message.header, MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
-               OOL_MSG_SIZE(1), model->port, MACH_PORT_NULL, 1);
-    message.body.msgh_descriptor_count = 1;
-    kit_ool(&message.ool[0], from.at, from.pages * vm_page_size, MACH_MSG_VIRTUAL_COPY, moves);
+    kit_ool_msg(&message, model->port, 1, from.at, from.pages * vm_page_size, MACH_MSG_VIRTUAL_COPY,
+                moves);
     ASSERT_OK(kit_send(&message.header, 0, 0));
     struct store *store = store_copy(&from, 0, from.pages);
     if (moves)
@@ -259,15 +256,13 @@ static void be_a_child(struct model *model, uint64_t shared_value)
 
 static void fork_one(struct model *model)
 {
-    int status = 0;
     uint64_t shared_value = ++model->last;
     pid_t pid = (pid_t)ASSERT_SYS(fork());
     if (pid == 0) {
         be_a_child(model, shared_value);
         _exit(0);
     }
-    ASSERT_EQ(pid, waitpid(pid, &status, 0));
-    ASSERT_EQ(0, status);
+    kit_wait_child(pid);
     for (unsigned i = 0; i < model->count; i++) {
         struct mapping *mapping = &model->mappings[i];
         if (mapping->inheritance == VM_INHERIT_SHARE)

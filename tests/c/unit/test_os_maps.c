@@ -2,26 +2,13 @@
  * without a signal, on kernels and in sandboxes that lack the short ways too. */
 #include "vm_kit.h"
 
+#include "kernel_kit.h"
+
 #include "os/os_maps.h"
 
-#include <stdarg.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 
-static bool old_kernel, sandbox, no_pagemap;
-
-int ioctl(int fd, unsigned long request, ...)
-{
-    va_list arguments;
-    va_start(arguments, request);
-    void *argument = va_arg(arguments, void *);
-    va_end(arguments);
-    if (old_kernel) {
-        errno = ENOTTY;
-        return -1;
-    }
-    return (int)syscall(SYS_ioctl, fd, request, argument);
-}
+static bool sandbox;
 
 ssize_t process_vm_readv(pid_t pid, const struct iovec *local, unsigned long locals,
                          const struct iovec *remote, unsigned long remotes, unsigned long flags)
@@ -31,15 +18,6 @@ ssize_t process_vm_readv(pid_t pid, const struct iovec *local, unsigned long loc
         return -1;
     }
     return (ssize_t)syscall(SYS_process_vm_readv, pid, local, locals, remote, remotes, flags);
-}
-
-int open(const char *path, int flags, ...)
-{
-    if (no_pagemap && strstr(path, "pagemap")) {
-        errno = EACCES;
-        return -1;
-    }
-    return (int)syscall(SYS_openat, AT_FDCWD, path, flags, 0);
 }
 
 static bool same(const struct os_mapping *a, const struct os_mapping *b)

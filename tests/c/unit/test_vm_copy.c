@@ -308,15 +308,6 @@ static void short_of_descriptors(void)
 
 /* ---- what peers send ------------------------------------------------------------------------ */
 
-static int object(size_t size, int seals, bool backed)
-{
-    int fd = os_memfd_new("test");
-    CHECK(fd >= 0 && os_memfd_resize(fd, size) == 0);
-    CHECK(!backed || os_memfd_reserve(fd, 0, size) == 0);
-    CHECK(os_memfd_seal(fd, seals) == 0);
-    return fd;
-}
-
 static int adopt(int fd, uint32_t size, uint32_t offset)
 {
     struct vm_copy copy = {.kind = VM_COPY_NONE, .fd = -1};
@@ -332,16 +323,16 @@ static void adopting(void)
 {
     const int seals = VM_REGION_SEALS;
     int pipes[2];
-    CHECK(adopt(object(2 * PAGE, seals, true), (uint32_t)PAGE + 1, 5) == 0);
-    CHECK(adopt(object(2 * PAGE, seals, true), (uint32_t)PAGE * 2, 0) == 0);
-    CHECK(adopt(object(2 * PAGE, seals, true), (uint32_t)PAGE * 2, 1) == -EBADMSG);
-    CHECK(adopt(object(2 * PAGE, seals, true), 1, (uint32_t)PAGE) == -EBADMSG);
-    CHECK(adopt(object(2 * PAGE, seals, true), UINT32_MAX, 0) == -EBADMSG);
-    CHECK(adopt(object(2 * PAGE, seals, false), 1, 0) == -EBADMSG); /* pages for us to find */
-    CHECK(adopt(object(PAGE, seals & ~F_SEAL_WRITE, true), 1, 0) == -EBADMSG);
-    CHECK(adopt(object(PAGE, seals & ~F_SEAL_SHRINK, true), 1, 0) == -EBADMSG);
-    CHECK(adopt(object(PAGE, seals & ~F_SEAL_GROW, true), 1, 0) == -EBADMSG);
-    CHECK(adopt(object(PAGE, seals & ~F_SEAL_SEAL, true), 1, 0) == -EBADMSG);
+    CHECK(adopt(object(2 * PAGE, seals, 2 * PAGE), (uint32_t)PAGE + 1, 5) == 0);
+    CHECK(adopt(object(2 * PAGE, seals, 2 * PAGE), (uint32_t)PAGE * 2, 0) == 0);
+    CHECK(adopt(object(2 * PAGE, seals, 2 * PAGE), (uint32_t)PAGE * 2, 1) == -EBADMSG);
+    CHECK(adopt(object(2 * PAGE, seals, 2 * PAGE), 1, (uint32_t)PAGE) == -EBADMSG);
+    CHECK(adopt(object(2 * PAGE, seals, 2 * PAGE), UINT32_MAX, 0) == -EBADMSG);
+    CHECK(adopt(object(2 * PAGE, seals, 0), 1, 0) == -EBADMSG); /* pages for us to find */
+    CHECK(adopt(object(PAGE, seals & ~F_SEAL_WRITE, PAGE), 1, 0) == -EBADMSG);
+    CHECK(adopt(object(PAGE, seals & ~F_SEAL_SHRINK, PAGE), 1, 0) == -EBADMSG);
+    CHECK(adopt(object(PAGE, seals & ~F_SEAL_GROW, PAGE), 1, 0) == -EBADMSG);
+    CHECK(adopt(object(PAGE, seals & ~F_SEAL_SEAL, PAGE), 1, 0) == -EBADMSG);
     CHECK(pipe2(pipes, O_CLOEXEC) == 0);
     CHECK(adopt(pipes[0], 1, 0) == -EBADMSG && adopt(pipes[1], 1, 0) == -EBADMSG);
     CHECK(adopt(open("/dev/zero", O_RDWR | O_CLOEXEC), 1, 0) == -EBADMSG);

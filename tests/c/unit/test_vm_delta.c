@@ -2,42 +2,18 @@
  * go, and what a peer may make of them. */
 #include "vm_kit.h"
 
+#include "kernel_kit.h"
+
 #include "vm/vm_delta.h"
 #include "wire/wire_format.h"
 
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <sys/syscall.h>
 
 #define SIZE ((size_t)2 << 20)
 #define PAGES (SIZE / PAGE)
 
 static const struct vm_task nobody = {{{0}}, 7}, friend = {{{1, 2}}, 7}, stranger = {{{1, 2}}, 8};
-
-static bool old_kernel, no_pagemap;
-
-int ioctl(int fd, unsigned long request, ...)
-{
-    va_list arguments;
-    va_start(arguments, request);
-    void *argument = va_arg(arguments, void *);
-    va_end(arguments);
-    if (old_kernel) {
-        errno = ENOTTY;
-        return -1;
-    }
-    return (int)syscall(SYS_ioctl, fd, request, argument);
-}
-
-int open(const char *path, int flags, ...)
-{
-    if (no_pagemap && strstr(path, "pagemap")) {
-        errno = EACCES;
-        return -1;
-    }
-    return (int)syscall(SYS_openat, AT_FDCWD, path, flags, 0);
-}
 
 static struct vm_copy send_to(struct vm_task task, const void *from, size_t size, bool move)
 {
@@ -342,9 +318,7 @@ static void check_lie(const struct lie *lie, bool good)
     CHECK(all(around, PAGE, 1) && all(around + PAGE + SIZE, PAGE, 1));
 
     struct vm_copy copy = {.kind = VM_COPY_NONE, .fd = -1};
-    int base = os_memfd_new("test");
-    CHECK(os_memfd_resize(base, SIZE) == 0 && os_memfd_reserve(base, 0, SIZE) == 0);
-    CHECK(os_memfd_seal(base, VM_REGION_SEALS) == 0);
+    int base = object(SIZE, VM_REGION_SEALS, SIZE);
     CHECK(vm_copy_adopt_delta(base, fd, SIZE, &copy) == (good ? 0 : -EBADMSG));
     vm_copy_deinit(&copy);
     CHECK(fcntl(base, F_GETFD) < 0 && fcntl(fd, F_GETFD) < 0); /* taken in any case */

@@ -7,15 +7,6 @@
 
 #define RW (VM_PROT_READ | VM_PROT_WRITE)
 
-static int sealed_object(size_t size, int seals)
-{
-    int fd = os_memfd_new("test");
-    CHECK(fd >= 0);
-    CHECK(os_memfd_resize(fd, size) == 0);
-    CHECK(os_memfd_seal(fd, seals) == 0);
-    return fd;
-}
-
 static char *map(const struct vm_entry *entry, size_t size, int protection, bool copy)
 {
     uintptr_t address = 0;
@@ -39,15 +30,15 @@ static void test_adopt_refuses(void)
 {
     const size_t size = 4 * PAGE;
     int ends[2];
-    refuse(sealed_object(size, 0), 0, size); /* could be cut short */
-    refuse(sealed_object(size, F_SEAL_GROW), 0, size);
-    refuse(sealed_object(size, F_SEAL_SHRINK), 0, size + PAGE);
-    refuse(sealed_object(size, F_SEAL_SHRINK), PAGE, size);
-    refuse(sealed_object(size, F_SEAL_SHRINK), 1, PAGE);
-    refuse(sealed_object(size, F_SEAL_SHRINK), 0, PAGE - 1);
-    refuse(sealed_object(size, F_SEAL_SHRINK), 0, 0);
-    refuse(sealed_object(size, F_SEAL_SHRINK), (uint64_t)0 - PAGE, PAGE);
-    refuse(sealed_object(size, F_SEAL_SHRINK), PAGE, (uint64_t)0 - PAGE);
+    refuse(object(size, 0, 0), 0, size); /* could be cut short */
+    refuse(object(size, F_SEAL_GROW, 0), 0, size);
+    refuse(object(size, F_SEAL_SHRINK, 0), 0, size + PAGE);
+    refuse(object(size, F_SEAL_SHRINK, 0), PAGE, size);
+    refuse(object(size, F_SEAL_SHRINK, 0), 1, PAGE);
+    refuse(object(size, F_SEAL_SHRINK, 0), 0, PAGE - 1);
+    refuse(object(size, F_SEAL_SHRINK, 0), 0, 0);
+    refuse(object(size, F_SEAL_SHRINK, 0), (uint64_t)0 - PAGE, PAGE);
+    refuse(object(size, F_SEAL_SHRINK, 0), PAGE, (uint64_t)0 - PAGE);
     CHECK(pipe(ends) == 0);
     close(ends[1]);
     refuse(ends[0], 0, PAGE);

@@ -10,40 +10,19 @@
 
 static char plain[SIZE] __attribute__((aligned(65536)));
 
-static int object(size_t size, int seals, size_t pages)
-{
-    int fd = os_memfd_new("forged");
-    CHECK(fd >= 0 && os_memfd_resize(fd, size) == 0);
-    CHECK(pages == 0 || os_memfd_reserve(fd, 0, pages) == 0);
-    CHECK(os_memfd_seal(fd, seals) == 0);
-    return fd;
-}
-
 static struct parcel forged(uint32_t index, int fd)
 {
     return (struct parcel){.index = index, .size = LENGTH, .fd = fd};
-}
-
-static unsigned count_objects(void)
-{
-    char line[512];
-    unsigned count = 0;
-    FILE *maps = fopen("/proc/self/maps", "r");
-    CHECK(maps);
-    while (fgets(line, sizeof line, maps))
-        count += strstr(line, "memfd:") != NULL;
-    fclose(maps);
-    return count;
 }
 
 /* The descriptor is gone, nothing has been mapped or counted, and an honest loan still passes. */
 static void refused(struct parcel parcel)
 {
     struct vm_copy copy;
-    unsigned fds = count_fds(), maps = count_objects(), taken = parcel.fd >= 0;
+    unsigned fds = count_fds(), maps = count_maps_with("memfd:"), taken = parcel.fd >= 0;
     struct vm_loan_stats before = loan_stats();
     CHECK(loan_try(&there, parcel, &copy) == -EBADMSG && copy.kind == VM_COPY_NONE);
-    CHECK(count_fds() == fds - taken && count_objects() == maps);
+    CHECK(count_fds() == fds - taken && count_maps_with("memfd:") == maps);
     struct vm_loan_stats after = loan_stats();
     CHECK(memcmp(&before, &after, sizeof after) == 0);
 }

@@ -10,13 +10,6 @@ static char *arena;
 static unsigned model[SLOTS];
 static unsigned numbers;
 
-static int object(size_t size)
-{
-    int fd = os_memfd_new("test");
-    CHECK(fd >= 0 && os_memfd_resize(fd, size) == 0);
-    return fd;
-}
-
 static void forget_in_model(unsigned from, unsigned to)
 {
     for (unsigned i = from; i < to; i++) {
@@ -32,7 +25,7 @@ static void insert(unsigned from, unsigned to)
 {
     uintptr_t at = (uintptr_t)arena + from * PAGE;
     size_t size = (to - from) * PAGE;
-    int fd = object(size);
+    int fd = object(size, 0, 0);
     CHECK(mmap((void *)at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) ==
           (void *)at);
     CHECK(vm_map_insert(at, size, fd, VM_REGION_SHARED, false) == 0);

@@ -41,16 +41,32 @@ static inline unsigned count_fds(void)
     return count;
 }
 
-static inline unsigned count_maps(void)
+/* Lines of /proc/self/maps that have the text in them. */
+static inline unsigned count_maps_with(const char *text)
 {
     char line[512];
     unsigned count = 0;
     FILE *maps = fopen("/proc/self/maps", "r");
     CHECK(maps);
     while (fgets(line, sizeof line, maps))
-        count += strchr(line, '\n') != NULL;
+        count += strstr(line, text) != NULL;
     fclose(maps);
     return count;
+}
+
+static inline unsigned count_maps(void)
+{
+    return count_maps_with("\n");
+}
+
+/* A sealed object, with pages for so many of its bytes. */
+static inline int object(size_t size, int seals, size_t backed)
+{
+    int fd = os_memfd_new("test");
+    CHECK(fd >= 0 && os_memfd_resize(fd, size) == 0);
+    CHECK(backed == 0 || os_memfd_reserve(fd, 0, backed) == 0);
+    CHECK(os_memfd_seal(fd, seals) == 0);
+    return fd;
 }
 
 static inline char *region_new(size_t size)
