@@ -6,7 +6,7 @@
  * hot      request and reply of 64 bytes, one after the other, where the scheduler puts the two
  *          processes; apart with a CPU for each; together with one for both
  * asleep   the same after 2 ms of rest, so that the other side has to be woken up; beside it two
- *          processes that do so over a blocking SEQPACKET socket
+ *          processes that do so over a blocking SEQPACKET socket, and two that wait for theirs by epoll
  * lookup   a name looked up, and its right given back, at a task that is known
  * setup    a name looked up at a task that is not known, and the first answer of its port; the
  *          channel ends before the next
@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <signal.h>
@@ -33,6 +34,7 @@
 #define BODY 64
 #define BATCH 200u /* round trips between two looks at the clock */
 #define MOST 20000u
+#define UNREAD 32u    /* datagrams left in a socket */
 #define ANYWHERE 1000 /* msgh_id: no CPU in particular */
 
 struct letter {
@@ -242,42 +244,93 @@ static void together(void)
     hot_at("hot, one CPU", 1, 1);
 }
 
-static _Noreturn void echo(int fd)
+/* ---- asleep ---------------------------------------------------------------------------------- */
+
+/* One end of a socket; by epoll: that says when something has come, and it is left there for a while, as the
+ * layer does with its bells. */
+struct end {
+    int fd, epoll_fd; /* -1: by recv */
+    unsigned unread;
+};
+
+static void end_open(struct end *ret_end, int take_fd, bool by_epoll)
+{
+    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET};
+    *ret_end = (struct end){.fd = take_fd, .epoll_fd = -1};
+    if (!by_epoll)
+        return;
+    MUST((ret_end->epoll_fd = epoll_create1(EPOLL_CLOEXEC)) >= 0);
+    MUST(epoll_ctl(ret_end->epoll_fd, EPOLL_CTL_ADD, take_fd, &event) == 0);
+}
+
+/* False: the other end is gone. */
+static bool end_wait(struct end *end)
 {
     char bytes[BODY];
-    while (recv(fd, bytes, sizeof bytes, 0) == BODY)
-        (void)!send(fd, bytes, sizeof bytes, MSG_NOSIGNAL);
-    _exit(0);
+    struct epoll_event event = {0};
+    if (end->epoll_fd < 0)
+        return recv(end->fd, bytes, sizeof bytes, 0) == BODY;
+    (void)epoll_wait(end->epoll_fd, &event, 1, -1);
+    if (++end->unread < UNREAD)
+        return !(event.events & EPOLLRDHUP);
+    end->unread = 0;
+    ssize_t got = 1;
+    while (got > 0)
+        got = recv(end->fd, bytes, sizeof bytes, MSG_DONTWAIT);
+    return got < 0;
+}
+
+static void end_wake(const struct end *end)
+{
+    static const char bytes[BODY];
+    (void)!send(end->fd, bytes, sizeof bytes, MSG_NOSIGNAL);
+}
+
+/* Two processes on a socket; the other one answers. */
+static struct end answered_socket(bool by_epoll)
+{
+    struct end here, there;
+    int fds[2];
+    MUST(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds) == 0);
+    if (fork() == 0) {
+        close(fds[0]);
+        end_open(&there, fds[1], by_epoll);
+        while (end_wait(&there))
+            end_wake(&there);
+        _exit(0);
+    }
+    close(fds[1]);
+    end_open(&here, fds[0], by_epoll);
+    return here;
 }
 
 static void asleep(void)
 {
     mach_port_t port = look_up(0);
-    char bytes[BODY] = {0};
-    int fds[2];
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds))
-        exit(EXIT_FAILURE);
-    if (fork() == 0) {
-        close(fds[0]);
-        echo(fds[1]);
-    }
-    close(fds[1]);
+    struct end ends[2] = {answered_socket(false), answered_socket(true)};
     for (unsigned i = 0; i < batches * 2; i++) {
+        for (unsigned k = 0; k < 2; k++) {
+            rest();
+            double from = now();
+            end_wake(&ends[k]);
+            (void)end_wait(&ends[k]);
+            add(&figures[k], now() - from);
+        }
         rest();
         double from = now();
-        (void)!send(fds[0], bytes, sizeof bytes, MSG_NOSIGNAL);
-        (void)!recv(fds[0], bytes, sizeof bytes, 0);
-        add(&figures[0], now() - from);
-        rest();
-        from = now();
         request(port);
-        add(&figures[1], now() - from);
+        add(&figures[2], now() - from);
     }
-    close(fds[0]);
-    double socket = show(&figures[0], "asleep, socket"), mach = show(&figures[1], "asleep");
+    close(ends[0].fd);
+    close(ends[1].fd);
+    double socket = show(&figures[0], "asleep, socket"), epoll = show(&figures[1], "asleep, epoll");
+    double mach = show(&figures[2], "asleep");
+    printf("%-28s %10s %10.2f\n", "asleep, epoll of socket", "", epoll / socket);
     printf("%-28s %10s %10.2f\n", "asleep of socket", "", mach / socket);
     give_back(port);
 }
+
+/* ---- tasks that are new ---------------------------------------------------------------------- */
 
 static void lookup(void)
 {

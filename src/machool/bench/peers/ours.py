@@ -1,7 +1,7 @@
 """machool: up to a page in the message itself, more as out-of-line memory.
 
-What a consumer has looked at is given back before it answers, as by all that share memory here: the next
-message finds its pages free, and warm.
+What a consumer has looked at is given back before it answers, as by all that share memory here: the
+next message finds its pages free, and warm.
 """
 
 import os
