@@ -59,7 +59,10 @@ class Ends:
 
     def forget_stand(self, stand: Stand) -> None:
         port = stand.port
-        if port and stand.moved:
+        if port and stand.moved and self.rule("linger"):
+            self.parting.append((port, self.passes))
+            self.behind = True
+        elif port and stand.moved:
             self.drop(port)
         elif port:
             port.pending -= 1
@@ -77,7 +80,7 @@ class Ends:
         self.channels.append(channel)
         for stand in standing.stands:
             if stand.port and stand.port.place is OWN:
-                self.give_right(stand, stand.port, peer)
+                self.give_right(stand, channel)
                 self.forget_stand(stand)
             else:
                 channel.stands.append(stand)
@@ -86,21 +89,21 @@ class Ends:
         if not self.depth:  # amid an entry another ring must not be read
             yield from self.drain(channel, 16)
 
-    def give_right(self, stand: Stand, port: Port, peer: Peer) -> None:
-        if not stand.moved or not self.rule("twice"):
-            port.add(peer, 1)
+    def give_right(self, stand: Stand, channel: Channel) -> None:
+        """Not if what moved is what it stood for, and the peer has not read that it did."""
+        if not stand.moved or not self.tombed(channel, stand.id):
+            self.ports[stand.id].add(channel.peer, 1)
 
     def read_stand(self, channel: Channel):
         """What an end stood for is its peer's now. What is not here waits, as a claim does."""
         stand, peer = channel.stands[0], channel.peer
         port = self.ports.get(stand.id)
         if port and port.place is OWN:
-            self.give_right(stand, port, peer)
-        else:
-            if self.elsewhere(stand.id) and self.rule("stand") and self.puzzling(channel):
+            self.give_right(stand, channel)
+        elif not stand.moved or not self.tombed(channel, stand.id):
+            if self.riddle(stand.id) and self.rule("stand") and self.puzzling(channel):
                 return "again"
-            channel.late = (yield from self.late(peer, port, stand.id, 0)) == "again"
-            if channel.late:
+            if self.late(peer, port, stand.id) == "again":
                 return "again"
         if not channel.closed:
             channel.stands.pop(0)
@@ -114,11 +117,11 @@ class Ends:
             return
         for channel in self.channels:
             for stand in [s for s in channel.stands if s.id == port.id]:
-                self.give_right(stand, port, channel.peer)
+                self.give_right(stand, channel)
                 channel.stands.remove(stand)
                 channel.puzzled = 0
-                channel.late = False
                 self.forget_stand(stand)
+        self.has_come(port)
         for standing in self.standing:
             for stand in standing.stands:
                 if stand.port is None and stand.id == port.id:
