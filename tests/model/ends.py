@@ -79,8 +79,9 @@ class Ends:
         peer.channels.append(channel)
         self.channels.append(channel)
         for stand in standing.stands:
-            if stand.port and stand.port.place is OWN:
-                self.give_right(stand, channel)
+            late = self.tombed(channel, stand.id) and self.rule("hello")
+            if stand.port and stand.port.place is OWN and not late:
+                stand.port.add(peer, 1)
                 self.forget_stand(stand)
             else:
                 channel.stands.append(stand)
@@ -89,18 +90,16 @@ class Ends:
         if not self.depth:  # amid an entry another ring must not be read
             yield from self.drain(channel, 16)
 
-    def give_right(self, stand: Stand, channel: Channel) -> None:
-        """Not if what moved is what it stood for, and the peer has not read that it did."""
-        if not stand.moved or not self.tombed(channel, stand.id):
-            self.ports[stand.id].add(channel.peer, 1)
-
-    def read_stand(self, channel: Channel):
+    def read_stand(self, channel: Channel) -> object:
         """What an end stood for is its peer's now. What is not here waits, as a claim does."""
         stand, peer = channel.stands[0], channel.peer
         port = self.ports.get(stand.id)
-        if port and port.place is OWN:
-            self.give_right(stand, channel)
-        elif not stand.moved or not self.tombed(channel, stand.id):
+        if self.tombed(channel, stand.id) and self.rule("hello"):
+            if self.puzzling(channel):
+                return "again"  # an acknowledgement may be in another ring
+        elif port and port.place is OWN:
+            port.add(peer, 1)
+        else:
             if self.riddle(stand.id) and self.rule("stand") and self.puzzling(channel):
                 return "again"
             if self.late(peer, port, stand.id) == "again":
@@ -116,8 +115,10 @@ class Ends:
         if not self.rule("resolve"):
             return
         for channel in self.channels:
+            if self.tombed(channel, port.id) and self.rule("hello"):
+                continue
             for stand in [s for s in channel.stands if s.id == port.id]:
-                self.give_right(stand, channel)
+                port.add(channel.peer, 1)
                 channel.stands.remove(stand)
                 channel.puzzled = 0
                 self.forget_stand(stand)

@@ -166,6 +166,10 @@ RULES = {
         "both also if it is a right in the message that leads to what has moved",
         10011508,
     ),
+    "hello": Rule(
+        "so is a HELLO that came after the cut: what its end stood for is not counted",
+        None,
+    ),
     "keep": Rule(
         "the old owner keeps a right to what has moved while there are tombs for it",
         None,

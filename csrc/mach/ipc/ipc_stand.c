@@ -31,19 +31,18 @@ void ipc_stand_forget(struct ipc_stand *take_stands, uint32_t count)
     free(take_stands);
 }
 
-/* What moved away is what it stood for, and the peer may not have known that when it said HELLO. */
+/* HELLO was said before the peer knew of a move: what it claimed is not what the peer holds. An
+ * acknowledgement may have been said before, on another channel; then that comes first. */
 static bool is_tombed(const struct wire_channel *channel, const struct ipc_stand *stand)
 {
-    return stand->moved && ipc_move_tombed(channel, stand->id);
+    return ipc_move_tombed(channel, stand->id);
 }
 
 /* The peer holds a right to the port, and may know it by a name of its own. If GONE was said, and it
  * heard that, it gives the right back. */
-static void give_right(struct wire_channel *channel, const struct ipc_stand *stand,
-                       struct ipc_port *port)
+static void give_right(struct wire_channel *channel, struct ipc_port *port)
 {
-    if (!is_tombed(channel, stand))
-        (void)ipc_grants_add(&port->grants, channel->peer, 1);
+    (void)ipc_grants_add(&port->grants, channel->peer, 1);
     if (!util_id_is_none(channel->stand_alias))
         (void)ipc_port_alias(port, channel->stand_alias);
 }
@@ -69,9 +68,9 @@ void ipc_stand_hand_on(struct wire_channel *channel, struct ipc_stand *take_stan
     channel->stand_alias = alias;
     for (uint32_t i = channel->stand_count; i-- > 0;) {
         struct ipc_port *port = channel->stands[i].port;
-        if (!port || port->place != IPC_OWN)
+        if (!port || port->place != IPC_OWN || is_tombed(channel, &channel->stands[i]))
             continue;
-        give_right(channel, &channel->stands[i], port);
+        give_right(channel, port);
         take_out(channel, i);
     }
 }
@@ -79,9 +78,10 @@ void ipc_stand_hand_on(struct wire_channel *channel, struct ipc_stand *take_stan
 void ipc_stand_resolve(struct wire_channel *channel, struct ipc_port *port)
 {
     for (uint32_t i = channel->stand_count; i-- > 0;) {
-        if (!util_id_equal(channel->stands[i].id, port->node.id))
+        if (!util_id_equal(channel->stands[i].id, port->node.id) ||
+            is_tombed(channel, &channel->stands[i]))
             continue;
-        give_right(channel, &channel->stands[i], port);
+        give_right(channel, port);
         take_out(channel, i);
         channel->puzzled = 0;
     }
@@ -93,12 +93,12 @@ static int read_stand(struct wire_channel *channel, const struct ipc_stand *stan
 {
     struct util_id id = stand->id;
     struct ipc_port *port = ipc_port_find(id);
+    if (is_tombed(channel, stand))
+        return ipc_engine_puzzled(channel) ? -EAGAIN : 0;
     if (port && port->place == IPC_OWN) {
-        give_right(channel, stand, port);
+        give_right(channel, port);
         return 0;
     }
-    if (is_tombed(channel, stand))
-        return 0;
     if (ipc_riddle_is_right(id) && ipc_engine_puzzled(channel))
         return -EAGAIN;
     return ipc_move_late(channel->peer, port, id, channel->stand_alias);
