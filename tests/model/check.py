@@ -27,6 +27,8 @@ def check(world: World) -> None:
 def check_task(world: World, task: object) -> None:
     if task.sending or task.posts:
         world.fail(task, "has not sent", task.sending + task.posts)
+    if task.parting:
+        world.fail(task, "carries", task.parting)
     if task.standing:
         world.fail("ends are left at", task, task.standing)
     for channel in task.channels:
@@ -36,6 +38,8 @@ def check_task(world: World, task: object) -> None:
             world.fail("a cut is left in", channel, "at", task)
         if channel.peer.tombs:
             world.fail("tombs are left for", channel.peer, "at", task, channel.peer.tombs)
+        if channel.peer.asides:
+            world.fail("words are set aside of", channel.peer, "at", task, channel.peer.asides)
         if any(channel.kept.values()):
             world.fail("ends are left in", channel, "at", task, channel.kept)
 

@@ -59,7 +59,10 @@ class Ends:
 
     def forget_stand(self, stand: Stand) -> None:
         port = stand.port
-        if port and stand.moved:
+        if port and stand.moved and self.rule("linger"):
+            self.parting.append((port, self.passes))
+            self.behind = True
+        elif port and stand.moved:
             self.drop(port)
         elif port:
             port.pending -= 1
@@ -76,8 +79,9 @@ class Ends:
         peer.channels.append(channel)
         self.channels.append(channel)
         for stand in standing.stands:
-            if stand.port and stand.port.place is OWN:
-                self.give_right(stand, stand.port, peer)
+            late = self.tombed(channel, stand.id) and self.rule("hello")
+            if stand.port and stand.port.place is OWN and not late:
+                stand.port.add(peer, 1)
                 self.forget_stand(stand)
             else:
                 channel.stands.append(stand)
@@ -86,21 +90,19 @@ class Ends:
         if not self.depth:  # amid an entry another ring must not be read
             yield from self.drain(channel, 16)
 
-    def give_right(self, stand: Stand, port: Port, peer: Peer) -> None:
-        if not stand.moved or not self.rule("twice"):
-            port.add(peer, 1)
-
-    def read_stand(self, channel: Channel):
+    def read_stand(self, channel: Channel) -> object:
         """What an end stood for is its peer's now. What is not here waits, as a claim does."""
         stand, peer = channel.stands[0], channel.peer
         port = self.ports.get(stand.id)
-        if port and port.place is OWN:
-            self.give_right(stand, port, peer)
+        if self.tombed(channel, stand.id) and self.rule("hello"):
+            if self.puzzling(channel):
+                return "again"  # an acknowledgement may be in another ring
+        elif port and port.place is OWN:
+            port.add(peer, 1)
         else:
-            if self.elsewhere(stand.id) and self.rule("stand") and self.puzzling(channel):
+            if self.riddle(stand.id) and self.rule("stand") and self.puzzling(channel):
                 return "again"
-            channel.late = (yield from self.late(peer, port, stand.id, 0)) == "again"
-            if channel.late:
+            if self.late(peer, port, stand.id) == "again":
                 return "again"
         if not channel.closed:
             channel.stands.pop(0)
@@ -113,12 +115,14 @@ class Ends:
         if not self.rule("resolve"):
             return
         for channel in self.channels:
+            if self.tombed(channel, port.id) and self.rule("hello"):
+                continue
             for stand in [s for s in channel.stands if s.id == port.id]:
-                self.give_right(stand, port, channel.peer)
+                port.add(channel.peer, 1)
                 channel.stands.remove(stand)
                 channel.puzzled = 0
-                channel.late = False
                 self.forget_stand(stand)
+        self.has_come(port)
         for standing in self.standing:
             for stand in standing.stands:
                 if stand.port is None and stand.id == port.id:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from .kernel import End
 from .peer import Channel
-from .port import REMOTE, Message
+from .port import ONCE, REMOTE, Message, Port
 from .rights import Rights
 
 AGAIN = "again"
@@ -24,6 +24,8 @@ class Engine(Rights):
             kind, token, ends = self.kernel.receive(channel.end, self)
             if kind == "fds":
                 channel.kept[token] = ends
+            elif kind == "gone":  # waited for in vain: it is said again, in the ring
+                self.close(ends[0])
             elif kind not in ("hold", "stay"):
                 self.world.fail("a channel hears", kind)
         if channel.end.over:
@@ -61,12 +63,11 @@ class Engine(Rights):
                 break
             if channel.stands:
                 self.depth += 1
-                result = yield from self.read_stand(channel)
+                result = self.read_stand(channel)
                 self.depth -= 1
                 if result is AGAIN or channel.closed:
                     break
                 channel.puzzled = 0
-                channel.late = False
                 count += 1
                 continue
             kind, data = channel.into.entries[0]
@@ -78,7 +79,6 @@ class Engine(Rights):
             self.kernel.take(channel.into)
             channel.read += 1
             channel.puzzled = 0
-            channel.late = False
             count += 1
         return count > 0
 
@@ -126,15 +126,13 @@ class Engine(Rights):
 
     def another_first(self, channel: Channel) -> bool:
         """Another riddle was said before this one: what explains this one may stand behind it."""
-        others = [c for c in self.channels if c.puzzled and not c.late and c is not channel]
+        others = [c for c in self.channels if c.puzzled and c is not channel]
         first = any(other.said_at < channel.said_at for other in others)
         return first and self.rule("oldest")
 
     def puzzling(self, channel: Channel) -> bool:
         """Whether the entry, about an id not known here, is to wait for what others say."""
         if not self.rule("puzzle"):
-            return False
-        if channel.late and self.rule("behind"):
             return False
         if not channel.puzzled:
             channel.puzzled = self.passes + 1
@@ -187,10 +185,9 @@ class Engine(Rights):
         if not whole:
             return any
         any |= yield from self.read_all_rings()
-        stuck = self.stuck == self.passes and self.rule("stuck")
-        if not any and not stuck:
+        if not any:
             self.idle_pass = self.passes
-        puzzled = stuck or any_puzzled(self.channels)
+        puzzled = any_puzzled(self.channels)
         self.behind |= puzzled
         if not puzzled or not self.rule("read"):
             self.judge(self.passes)
@@ -208,6 +205,7 @@ class Engine(Rights):
             yield from self.one_pass(True)
         if self.posts:
             yield from self.flush()
+        yield from self.answer_asides()
         return any
 
     # ---- what has to follow
@@ -217,24 +215,49 @@ class Engine(Rights):
         if self.moving or self.depth:
             return
         waiting: list[Message] = []
-        while self.posts:
-            message = self.posts.pop(0)
+        tries = len(self.posts)
+        while tries > 0 and self.posts:
+            tries -= 1
+            message = self.posts[0]  # where those that come after it see it
             port = message.destination.port
-            if any(other.destination.port is port for other in waiting):
+            behind = any(other.destination.port is port for other in waiting)
+            result = AGAIN if behind else (yield from self.flush_one(message, port))
+            self.posts.remove(message)
+            if result in (AGAIN, "restart"):
                 waiting.append(message)
-                continue
-            self.sending.append(message)
-            result = "gone"
-            if port.place is REMOTE:
-                result = yield from self.transit(message, port)
-            self.sending.remove(message)
-            if port.place == "own":
-                self.deliver(message, port)
-            elif result in (AGAIN, "restart"):
-                waiting.append(message)
+                self.posts.append(message)
             elif result == "gone":
                 self.clean(message)
-        self.posts += waiting
+        # those that wait come before those that have come meanwhile
+        waiting = [post for post in waiting if post in self.posts]
+        self.posts = waiting + [post for post in self.posts if post not in waiting]
+
+    def flush_one(self, message: Message, port: Port) -> Steps:
+        self.sending.append(message)
+        result = "gone"
+        if port.place is REMOTE:
+            result = yield from self.transit(message, port)
+        self.sending.remove(message)
+        if port.place == "own":
+            self.post_here(message, port)
+            result = None
+        return result
+
+    def post_here(self, message: Message, port: Port) -> None:
+        """It was accepted before: whatever the queue holds."""
+        if port.kind is ONCE or self.circular(message, port):
+            self.deliver(message, port)
+        else:
+            self.file(port, message)
+
+    def resolve_posts(self, port: Port) -> None:
+        """The port has come: what waits to be sent to it is filed."""
+        waiting = [post for post in self.posts if post.destination.port is port]
+        if not self.rule("behind") or any(post in self.sending for post in waiting):
+            return
+        for post in waiting:
+            self.posts.remove(post)
+            self.post_here(post, port)
 
 
 def any_puzzled(channels: list[Channel]) -> bool:

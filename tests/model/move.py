@@ -14,7 +14,7 @@ DRAINS = 64
 class Moved:
     """The entry that tells a holder."""
 
-    __slots__ = ("answers", "cut", "ids", "owner", "read", "serial", "token", "way")
+    __slots__ = ("after", "cut", "ids", "owner", "read", "serial", "token", "way")
 
     def __init__(
         self,
@@ -27,7 +27,7 @@ class Moved:
         serial: int,
     ) -> None:
         self.owner = owner
-        self.answers = 0  # the claim, if it answers one
+        self.after: tuple | None = None  # a ring to the new owner and a count: that comes first
         self.serial = serial  # of the move; with a way to be acknowledged; 0: none was made
         self.way = way  # to be followed; False: another channel tells the way
         self.read = read  # entries of the holder's that came before
@@ -124,13 +124,14 @@ class Move(Transit):
             read = True
         return "short"
 
-    def tell_moved(self, holder: Holder, owner: str) -> None:
+    def tell_moved(self, holder: Holder, owner: str, after: tuple | None = None) -> None:
         channel, way = holder.channel, holder.primary
         ids = tuple(port.id for port in holder.ports)
         token = holder.token
         if not way and not self.rule("tell"):
             ids = ()
         moved = Moved(owner, channel.read, channel.cut + 1, ids, token, way, self.serial)
+        moved.after = after
         self.publish(channel, "moved", moved)
         self.set_cut(channel)
 
@@ -241,7 +242,6 @@ class Move(Transit):
         port.moved = True
         port.transit = False
         port.carrier = None
-        port.claim = 0
         port.peer = owner
         port.add(owner, 1)
 
@@ -271,21 +271,23 @@ class Move(Transit):
             self.drop(port)
         self.torn.clear()
 
+    def whole_again(self, channels: list[Channel], tokens: dict | None = None) -> Steps:
+        """No move was made."""
+        for channel in channels:
+            if channel.closed or not channel.is_cut:
+                continue
+            yield
+            token = (tokens or {}).get(channel, 0)
+            read, cut = channel.read, channel.cut + 1
+            self.publish(channel, "moved", Moved(self.name, read, cut, (), token, False, 0))
+            self.set_cut(channel)
+
     def give_up(self, move: Leaving) -> Steps:
         for port in move.ports:
             port.moving = False
         self.say_stay()
         sent = {holder.channel: holder.token for holder in move.holders}
-        for channel in list(self.channels):
-            if not channel.is_cut:
-                continue
-            yield
-            token = sent.get(channel, 0)
-            if not self.rule("orphan"):
-                token = 0
-            read, cut = channel.read, channel.cut + 1
-            self.publish(channel, "moved", Moved(self.name, read, cut, (), token, False, 0))
-            self.set_cut(channel)
+        yield from self.whole_again(list(self.channels), sent if self.rule("orphan") else None)
 
     def move(self, message: Message, destination: Port) -> Steps:
         """As transit, for a message with receive rights."""
@@ -360,4 +362,6 @@ class Arrive(Move):
         for port in taken:
             if port.arriving and port.kind is not ONCE:
                 self.destroy(port)
+            elif port.place is OWN:
+                self.resolve_posts(port)
         return None

@@ -6,6 +6,7 @@ from .engine import AGAIN, Steps
 from .move import Arrive, Moved
 from .peer import Channel, Peer
 from .port import REMOTE, Port
+from .transit import Letter
 from .way import Way
 
 PATIENT_LOOKS = 200
@@ -30,9 +31,12 @@ class Holding(Arrive):
             yield
         return AGAIN if self.sees_cut(channel) else "restart"
 
-    def move_settle(self, channel: Channel, destination: Port) -> Steps:
+    def move_settle(self, channel: Channel, letter: Letter) -> Steps:
         """After publishing: None, or "restart": it came too late."""
-        channel.unsettled, channel.unsettled_id = channel.published, destination.id
+        channel.unsettled = channel.published
+        channel.unsettled_ids = {letter.destination}
+        if self.rule("home"):
+            channel.unsettled_ids |= set(letter.homes)
         channel.missed, channel.missed_by = False, 0
         while self.sees_cut(channel) and not channel.ended:
             yield from self.look_peer(channel)
@@ -51,7 +55,6 @@ class Holding(Arrive):
         port.hops += 1
         port.peer = new
         port.brought = False
-        port.claim = 0
         port.add(new, 1)
 
     def held_of(self, peer: Peer, id: int) -> Port | None:
@@ -64,16 +67,10 @@ class Holding(Arrive):
         if port and port.place is REMOTE and port.peer is not old and self.rule("debt"):
             port.grants.pop(old, None)
 
-    def newer(self, port: Port, moved: Moved) -> bool:
-        """The word answers an older claim: the port has come back there meanwhile."""
-        return moved.serial == 0 and port.claim != moved.answers and self.rule("answer")
-
     def follow(self, old: Peer, way: Way, moved: Moved) -> Steps:
         taken = []
         for id in moved.ids:
             port = self.held_of(old, id)
-            if port and self.newer(port, moved):
-                port = None
             new = None
             if port:
                 new = yield from self.way_claim(way, id)
@@ -82,8 +79,9 @@ class Holding(Arrive):
             if new:
                 self.reroute(port, old, new)
                 port.brought = brought
-                port.claim = way.claimed
                 taken.append(id)
+                if moved.after and new.name == moved.owner and self.rule("passed"):
+                    self.tell(new, "after", moved.after)
             elif port:
                 self.die(port)
             else:
@@ -95,7 +93,7 @@ class Holding(Arrive):
     def mark_missed(self, channel: Channel, moved: Moved) -> None:
         """What the first of these moves finds unread; a channel that it does not know is that."""
         late = next((c for c in channel.peer.channels if c.unsettled), None)
-        if not moved.serial or not late or late.unsettled_id not in moved.ids:
+        if not moved.serial or not late or late.unsettled_ids.isdisjoint(moved.ids):
             return
         if 0 < late.missed_by < moved.serial:
             return
@@ -127,32 +125,13 @@ class Holding(Arrive):
 
     # ---- rights that come too late
 
-    def late(self, peer: Peer, port: Port | None, id: int, claim: int) -> Steps:
+    def late(self, peer: Peer, port: Port | None, id: int) -> object:
         """Who came with a right to what is not here hears where it is, or that it is dead."""
-        channel = self.channel_of(peer)
-        if channel is None:
-            return None
         known = port is not None and port.place is REMOTE and port.moved and self.rule("late")
-        token = 0
-        if known and port.peer is not peer:
-            end = self.kernel.connect(port.peer.name, self)
-            known = end is not None
-            if end:
-                self.kernel.send(end, "intro", (id,))
-                yield
-                owner = self.channel_of(port.peer) if port.peer else None
-                cut = owner and self.sees_cut(owner) and self.rule("witness")
-                if port.place is not REMOTE or cut:
-                    self.close(end)
-                    self.stuck = self.passes
-                    return AGAIN
-                token = self.send_ends(channel, [end])
-                yield
-        if not known:
+        if known and not self.rule("aside") and self.settling(port):
+            return AGAIN
+        if known:
+            self.set_aside(peer, port)
+        else:
             self.tell(peer, "dead", (id, 0))
-            return None
-        cut = channel.cut & ~1
-        moved = Moved(port.peer.name, channel.read, cut, (id,), token, True, 0)
-        moved.answers = claim
-        self.publish(channel, "moved", moved)
         return None

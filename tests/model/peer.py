@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .kernel import End, Ring
+
+if TYPE_CHECKING:
+    from .port import Port
 
 
 class Peer:
@@ -10,6 +15,7 @@ class Peer:
         self.name = name
         self.channels: list[Channel] = []  # oldest first
         self.tombs: list[tuple[int, list]] = []  # number of the move, ports
+        self.asides: list[Port] = []  # of words that were set aside (aside.py)
         self.last: Channel | None = None  # what was published went there
 
     def __repr__(self) -> str:
@@ -34,11 +40,10 @@ class Channel:
         self.cut_known = 0  # of the word in `out`, as last heard
         self.published = self.read = 0
         self.unsettled = 0  # number of an entry that may have come after a cut
-        self.unsettled_id = 0  # what it is for
+        self.unsettled_ids: set[int] = set()  # what it is for, and of what it brings rights home
         self.missed = False  # it came too late
         self.missed_by = 0  # the move that decided that
         self.puzzled = self.puzzled_at = 0
-        self.late = False  # its riddle was given up, and waits for a cut of another's to end
         self.bye = self.byes = 0  # the number of the BYE that was said last, and still holds
         self.frozen = self.ended = self.closed = False
         self.kept: dict[int, tuple[End, ...]] = {}  # ends whose entry has not been read

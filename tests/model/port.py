@@ -14,7 +14,6 @@ class Port:
         "arriving",
         "brought",
         "carrier",
-        "claim",
         "grants",
         "hops",
         "id",
@@ -59,7 +58,6 @@ class Port:
         self.transit = self.moving = self.arriving = self.moved = False
         self.lent = False  # another task has had it
         self.brought = False  # REMOTE: its move to this task is in a ring of its peer's
-        self.claim = 0  # number of the last claim to it; 0: none, or it has moved since
         self.carrier: Port | None = None
         self.peer = None
         self.slot_channel = None

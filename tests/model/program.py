@@ -132,11 +132,12 @@ class Program(State):
     def pick_rights(self, destination: Port) -> list[Right]:
         random = self.world.random
         rights: list[Right] = []
-        for _ in range(random.choice((0, 1, 1, 2))):
+        rash = self.world.rash
+        for _ in range(random.choice((1, 1, 2, 3) if rash else (0, 1, 1, 2))):
             roll = random.random()
             movable = [p for p in self.receives if self.world.may_carry(destination, p)]
             names = [p for p in self.names if p is not destination]
-            if roll < 0.4 and movable and destination.place is REMOTE:
+            if roll < (0.6 if rash else 0.4) and movable and destination.place is REMOTE:
                 port = random.choice(sorted(movable, key=lambda p: p.id))
                 self.receives.remove(port)
                 port.transit = True

@@ -57,6 +57,13 @@ class Rights(State):
             self.judged.append(port)
 
     def judge(self, finished: int) -> None:
+        parting, self.parting = self.parting, []
+        for port, since in parting:
+            if since < finished:
+                self.drop(port)
+            else:
+                self.parting.append((port, since))
+                self.behind = True
         for port in list(self.judged):
             if port.place is OWN and port.last_drop >= finished:
                 continue
@@ -238,6 +245,8 @@ class Rights(State):
         for port in dying:
             if port.place is REMOTE:
                 self.die(port)
+        while peer.asides:
+            self.forget_aside(peer, peer.asides[0])
         tombs, peer.tombs = peer.tombs, []
         for _, ports in tombs:
             self.lift(ports)
@@ -265,7 +274,7 @@ class Rights(State):
                 self.drop(port)
 
     def idle(self, peer: Peer) -> bool:
-        return not any(
+        return not peer.asides and not any(
             peer in port.grants or (port.place is REMOTE and port.peer is peer)
             for port in self.ports.values()
         )

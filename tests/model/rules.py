@@ -22,10 +22,6 @@ RULES = {
         "and left no ring at an entry that waits for others",
         None,
     ),
-    "stuck": Rule(
-        "nor at one that waits for a port which is moving just now",
-        None,
-    ),
     "first": Rule(
         "all that is for a peer is published on the first channel known",
         2,
@@ -98,10 +94,6 @@ RULES = {
         "first the one that was said first: what explains it cannot stand behind another",
         None,
     ),
-    "behind": Rule(
-        "or, when that has been given up and waits for a cut to end, the next",
-        None,
-    ),
     "gone": Rule(
         "what has come here and died is not on its way here",
         None,
@@ -110,13 +102,13 @@ RULES = {
         "nor what has come here and moved on: its end says so",
         None,
     ),
-    "twice": Rule(
-        "an end that has said GONE stands for nothing, though its port has come back",
-        None,
+    "unclaim": Rule(
+        "who hears after it claimed a right that it is elsewhere gives back what it claimed",
+        10000169,
     ),
-    "answer": Rule(
-        "who is told where a right is that it claimed looks which claim is meant",
-        None,
+    "linger": Rule(
+        "who closes an end has a whole pass to claim what the end that it closed stood for",
+        10010018,
     ),
     "over": Rule(
         "nothing is said on a channel that both have agreed to close",
@@ -136,7 +128,7 @@ RULES = {
     ),
     "again": Rule(
         "the cut is looked for until no new holder turns up",
-        16483,
+        None,
     ),
     "every": Rule(
         "every channel of a holder is cut",
@@ -156,7 +148,7 @@ RULES = {
     ),
     "lend": Rule(
         "what a message grants is counted when it is published, before anything is read",
-        361,
+        10005738,
     ),
     "alone": Rule(
         "that the last right went here decides only if no other task has had it",
@@ -169,6 +161,14 @@ RULES = {
     "tomb": Rule(
         "what came after the cut is discarded by the old owner",
         148,
+    ),
+    "home": Rule(
+        "both also if it is a right in the message that leads to what has moved",
+        10011508,
+    ),
+    "hello": Rule(
+        "so is a HELLO that came after the cut: what its end stood for is not counted",
+        None,
     ),
     "keep": Rule(
         "the old owner keeps a right to what has moved while there are tombs for it",
@@ -196,11 +196,27 @@ RULES = {
     ),
     "late": Rule(
         "who comes with a right to what has moved on is told where it is",
+        10000112,
+    ),
+    "aside": Rule(
+        "who comes late while it moves on is set aside: the ring goes on, which may end that",
         None,
     ),
     "follow": Rule(
         "a message for what has moved on follows it",
+        10000923,
+    ),
+    "behind": Rule(
+        "and those that come after it stay behind it, though it has come back",
+        10000923,
+    ),
+    "passed": Rule(
+        "what their sender sends to the new owner after that comes after them",
         None,
+    ),
+    "surplus": Rule(
+        "what an end stands for and is had by another way is given back",
+        10000850,
     ),
     "resolve": Rule(
         "ends that came before their port stand for it when it comes",

@@ -15,7 +15,7 @@ class Schedule:
         self.lives = {task: task.live() for task in self.world.tasks}
         random = self.world.random
         self.kills = random.choice((0, 0, 1, 2)) if random.random() < 0.7 else 0
-        self.steps = random.randrange(200, STEPS)
+        self.steps = random.randrange(200, 2 * STEPS if self.world.rash else STEPS)
 
     def run(self) -> str | None:
         """What went wrong."""
@@ -54,7 +54,7 @@ class Schedule:
                     deaths.pop(0)
                     self.world.kill(random.choice(running))
                     break
-            if random.random() < 0.01:
+            if random.random() < (0.05 if self.world.rash else 0.01):
                 stopped[task] = number + random.randrange(20, 200)
 
     def settle(self) -> None:

@@ -38,12 +38,11 @@ class State:
         self.posts: list[Message] = []
         self.sending: list[Message] = []  # by the program, at this moment
         self.judged: list[Port] = []
+        self.parting: list[tuple[Port, int]] = []  # carried until a whole pass after that one
         self.graves: set = set()  # ids of ports that died here, rings that were closed
         self.serial = 0  # of moves
-        self.claims = 0  # that it has made, to number them
         self.passes = self.idle_pass = self.depth = 0
         self.behind = self.moving = False
-        self.stuck = 0  # the last pass that left a ring unread, for a port that was just moving
         self.torn: set[int] = set()  # moved, and not everybody has been told
 
     def __repr__(self) -> str:

@@ -22,6 +22,11 @@ class Letter:
         self.credit: int | None = None
         self.token = 0
 
+    @property
+    def homes(self) -> list[int]:
+        """Of which ports of the receiver it brings rights."""
+        return [id for how, _, id, _ in self.rights if how == "home"]
+
     def __repr__(self) -> str:
         return f"[{self.label} {self.news or ''} to {self.destination} {self.rights}]"
 
@@ -164,7 +169,7 @@ class Transit(Engine):
             self.lend(message, peer)
         yield
         if self.sees_cut(channel) and self.rule("settle"):
-            result = yield from self.move_settle(channel, port)
+            result = yield from self.move_settle(channel, letter)
         if not self.rule("lend"):
             self.lend(message, peer)
         if result is None:
@@ -217,7 +222,9 @@ class Transit(Engine):
         port = self.ports.get(letter.destination)
         if letter.credit is not None:
             message.credit = (channel, letter.credit)
-        if port and port.place is REMOTE and port.moved and self.rule("follow"):
+        behind = any(post.destination.port is port for post in self.posts) and self.rule("behind")
+        moved = port and port.place is REMOTE and port.moved
+        if (moved and self.rule("follow")) or behind:
             type = SEND_ONCE if port.kind is ONCE else SEND
             message.destination = Right(self.carry(port), type)
             self.return_credit(message)
@@ -241,13 +248,22 @@ class Transit(Engine):
             return False
         return port is None or port.place is REMOTE
 
+    def riddle(self, id: int) -> bool:
+        """The same of a right: what is known to have moved on is set aside, and waits there."""
+        port = self.ports.get(id)
+        known = port is not None and port.place is REMOTE and port.moved and self.rule("aside")
+        return self.elsewhere(id) and not known
+
     def tombed(self, channel: Channel, id: int) -> bool:
         return self.rule("tomb") and any(
             port.id == id for _, ports in channel.peer.tombs for port in ports
         )
 
     def read_message(self, channel: Channel, letter: Letter) -> Steps:
-        if self.tombed(channel, letter.destination):
+        late = self.tombed(channel, letter.destination)
+        if self.rule("home"):
+            late |= any(self.tombed(channel, id) for id in letter.homes)
+        if late:
             self.log("discards", letter)
             if letter.token:
                 for end in self.take_ends(channel, letter.token):
@@ -264,23 +280,23 @@ class Transit(Engine):
         self.deliver_letter(channel, letter, message)
         return None
 
-    def read_count(self, channel: Channel, kind: str, id: int, count: int) -> Steps:
+    def read_count(self, channel: Channel, kind: str, id: int, count: int) -> object:
         peer = channel.peer
         if self.tombed(channel, id) and not (kind == "dead" and self.rule("died")):
             return None
-        if kind == "claim" and self.elsewhere(id) and self.puzzling(channel):
+        if kind == "claim" and self.riddle(id) and self.puzzling(channel):
             return AGAIN
         self.log("reads", kind, id, count, "of", peer)
         port = self.ports.get(id)
         own = port is not None and port.place is OWN
         if kind == "claim":
             if not own:
-                result = yield from self.late(peer, port, id, count)
-                channel.late = result is AGAIN
-                return result
+                return self.late(peer, port, id)
             port.add(peer, 1)
         elif kind == "release" and own:
             port.add(peer, -count)
+        elif kind == "release":
+            self.given_back(peer, id, count)
         elif kind == "tombed" and own and port.grants.get(peer) == count:
             port.tombed.add(peer)
         elif kind == "dead" and port and port.place is REMOTE:
@@ -308,7 +324,7 @@ class Transit(Engine):
         if kind == "message":
             return (yield from self.read_message(channel, data))
         if kind in ("claim", "release", "tombed", "dead"):
-            return (yield from self.read_count(channel, kind, *data))
+            return self.read_count(channel, kind, *data)
         if kind == "move":
             return (yield from self.arrive(channel, data))
         if kind == "moved":

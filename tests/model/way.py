@@ -13,8 +13,8 @@ class Way:
         self.task = task
         self.opened = self.claims = False
         self.peer: Peer | None = None
-        self.claimed = 0  # the number of the claim that was made last; 0: hello, or none
         self.gone: list[tuple[tuple[int, ...], Way]] = []
+        self.taken: list[int] = []  # of those, by the way on
 
     def onward(self, id: int) -> Way | None:
         return next((way for ids, way in reversed(self.gone) if id in ids), None)
@@ -31,6 +31,8 @@ class Ways:
                 if not held or end.over or way.task == self.name:
                     return
                 yield
+                if self.world.impatient():
+                    return
                 continue
             kind = end.inbox[0][0]
             if kind not in ("hold", "stay", "gone"):
@@ -58,6 +60,8 @@ class Ways:
             return
         end, way.end = way.end, None
         yield
+        for _ in self.world.dawdle():
+            yield
         if end is None or end.other.closed:
             if end:
                 self.close(end)
@@ -68,13 +72,15 @@ class Ways:
         yield
         if self.rule("listen"):
             yield from self.listen(way, end)
+        for ids, _ in way.gone if self.rule("unclaim") else ():
+            for id in ids:
+                self.tell(peer, "release", (id, 1))
         way.peer = peer
 
     def way_claim(self, way: Way, id: int):
         own = way.task == self.name
         if own and not self.rule("round"):
             return None
-        way.claimed = 0
         following = way.onward(id)
         if not following and (own or not way.opened):
             yield from self.listen(way, way.end)
@@ -88,18 +94,19 @@ class Ways:
             if not self.rule("end"):
                 self.close(way.end)
                 yield
-            self.claims += 1
-            way.claimed = self.claims
-            self.tell(way.peer, "claim", (id, way.claimed))
+            for _ in self.world.dawdle():
+                yield
+            self.tell(way.peer, "claim", (id, 0))
             yield
             if self.rule("listen"):
                 yield from self.listen(way, way.end)
             following = way.onward(id)
+            if following and self.rule("unclaim"):
+                self.tell(way.peer, "release", (id, 1))
         if not following:
             return way.peer
-        peer = yield from self.way_claim(following, id)
-        way.claimed = following.claimed
-        return peer
+        way.taken.append(id)
+        return (yield from self.way_claim(following, id))
 
     def bring(self, way: Way, id: int):
         """The same; it may have been heard no more than its knock."""
@@ -137,18 +144,23 @@ class Ways:
         port = self.counted(id, kind, peer)
         if port and port.peer is peer:
             port.brought |= brought
-            port.claim = way.claimed
         return port
 
     def way_leave(self, way: Way, id: int) -> None:
         following = way.onward(id)
         if following:
+            way.taken.append(id)
             self.way_leave(following, id)
         elif way.peer and not way.claims:
             self.tell(way.peer, "release", (id, 1))
 
     def way_close(self, way: Way) -> None:
-        for _, following in way.gone:
+        for ids, following in way.gone:
+            for id in ids if self.rule("surplus") else ():
+                if id in way.taken:
+                    way.taken.remove(id)
+                else:
+                    self.way_leave(following, id)
             self.way_close(following)
         if way.end:
             self.close(way.end)

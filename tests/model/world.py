@@ -14,8 +14,12 @@ class Violation(Exception):
     pass
 
 
+RASH = 10_000_000  # seeds from here on: tasks move ports often, and are stopped amid connecting
+
+
 class World:
     def __init__(self, seed: int, off: frozenset[str] = frozenset(), trace: bool = False) -> None:
+        self.rash = seed >= RASH
         self.random = random.Random(seed)
         self.off = off
         self.trace: list[str] | None = [] if trace else None
@@ -55,6 +59,14 @@ class World:
         if target:
             self.targets[self.ids] = target.id
         return self.ids
+
+    def dawdle(self) -> range:
+        """Steps that a task takes for what others do not see, as for making a ring."""
+        return range(self.random.choice((0, 2, 5, 20, 60)) if self.rash else 0)
+
+    def impatient(self) -> bool:
+        """A wait for a task that is stopped comes to its end."""
+        return self.rash and self.random.random() < 0.05
 
     def others(self, task: Task) -> list[str]:
         return [name for name in self.homes if name != task.name]

@@ -56,12 +56,6 @@ struct ipc_end {
     int onward;           /* connected to the next owner, to be sent with GONE; -1: none */
 };
 
-struct ipc_stand {
-    struct util_id id;     /* by which the right was introduced */
-    struct ipc_port *port; /* counted in `pending`, referenced; NULL: no such port here, yet */
-    bool moved;            /* it has moved away since: carried instead */
-};
-
 /* The port has come here: ends that were introduced to it before stand for it now; of those that have
  * become channels, the peers hold it. */
 void ipc_door_resolve(struct ipc_port *port);
@@ -110,13 +104,10 @@ void ipc_door_accept(struct ipc_door *door);
 /* Reads an end: INTRO, LOOKUP, HELLO, or its death. */
 void ipc_end_read(struct ipc_end *end);
 void ipc_end_close(struct ipc_end *end);
+/* Ends that were closed before that whole pass began, and carried what has moved on, let go of it. */
+void ipc_end_part(uint64_t finished);
 /* All ends, then all doors. No ring is read. */
 void ipc_end_read_all(void);
-/* What the channel's end stood for, amid reading its ring. True: there is one less. */
-bool ipc_end_read_stands(struct wire_channel *channel);
-/* The channel goes. */
-void ipc_end_forget_stands(struct wire_channel *channel);
-
 /* Address of a service's door, or of a task's private one. 0 or -ENAMETOOLONG. */
 int ipc_door_address(const char *name, struct os_address *ret_address);
 

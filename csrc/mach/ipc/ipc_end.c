@@ -1,11 +1,11 @@
 /* See ipc_door.h: ends. Doors are in ipc_door.c. */
 #include "ipc/ipc_door.h"
 
+#include "ipc/ipc_aside.h"
 #include "ipc/ipc_grant.h"
-#include "ipc/ipc_move.h"
 #include "ipc/ipc_peer.h"
 #include "ipc/ipc_port.h"
-#include "ipc/ipc_riddle.h"
+#include "ipc/ipc_stand.h"
 #include "ipc/ipc_task.h"
 #include "os/os_memfd.h"
 
@@ -21,26 +21,6 @@
 
 /* ---- ends -------------------------------------------------------------------------------- */
 
-/* It stands for nothing any more. */
-static void forget_stand(const struct ipc_stand *stand)
-{
-    struct ipc_port *port = stand->port;
-    if (port && stand->moved) {
-        ipc_port_drop(port);
-    } else if (port) {
-        port->pending--;
-        ipc_grant_dropped(port);
-        ipc_port_unref(port);
-    }
-}
-
-static void forget_stands(struct ipc_stand *take_stands, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++)
-        forget_stand(&take_stands[i]);
-    free(take_stands);
-}
-
 /* The rights that the end stood for are no longer its. */
 static void end_drop_rights(struct ipc_end *end)
 {
@@ -48,7 +28,7 @@ static void end_drop_rights(struct ipc_end *end)
     uint32_t count = end->stand_count;
     end->stands = NULL;
     end->stand_count = 0;
-    forget_stands(stands, count);
+    ipc_stand_forget(stands, count);
 }
 
 static void free_end(struct ipc_end *end)
@@ -60,11 +40,41 @@ static void free_end(struct ipc_end *end)
     free(end);
 }
 
+/* Whether it stands for what has moved on since. */
+static bool carries(const struct ipc_end *end)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < end->stand_count; i++)
+        any |= end->stands[i].moved;
+    return any;
+}
+
+/* Who had the other end may have claimed what it stood for in a ring, before that: what has moved on is
+ * carried until all rings have been read. */
 void ipc_end_close(struct ipc_end *end)
 {
     ipc_engine_unwatch(end->fd, &end->watch);
     close(end->fd);
-    free_end(end);
+    if (!carries(end)) {
+        free_end(end);
+        return;
+    }
+    end->seen = ipc_task.engine.pass;
+    util_list_remove(&end->link);
+    util_list_append(&ipc_task.parting, &end->link);
+    ipc_task.engine.behind = true;
+}
+
+void ipc_end_part(uint64_t finished)
+{
+    UTIL_LIST_EACH(at, after, &ipc_task.parting)
+    {
+        struct ipc_end *end = UTIL_CONTAINER(at, struct ipc_end, link);
+        if (end->seen < finished)
+            free_end(end);
+        else
+            ipc_task.engine.behind = true;
+    }
 }
 
 /* The end stands for a right to each of these from now on. False: no memory. */
@@ -98,104 +108,6 @@ static void each_stand(struct ipc_port *port, void (*visit)(struct ipc_stand *, 
     }
 }
 
-/* ---- channels that were ends ------------------------------------------------------------- */
-
-/* The peer holds a right to the port, and may know it by a name of its own. Not if the port had moved
- * away and has come back: GONE was said, and where that leads the peer has claimed it, or will. */
-static void give_right(struct wire_channel *channel, const struct ipc_stand *stand,
-                       struct ipc_port *port)
-{
-    if (!stand->moved)
-        (void)ipc_grants_add(&port->grants, channel->peer, 1);
-    if (!util_id_is_none(channel->stand_alias))
-        (void)ipc_port_alias(port, channel->stand_alias);
-}
-
-static void take_out(struct wire_channel *channel, uint32_t i)
-{
-    struct ipc_stand stand = channel->stands[i];
-    channel->stands[i] = channel->stands[--channel->stand_count];
-    if (!channel->stand_count) {
-        free(channel->stands);
-        channel->stands = NULL;
-    }
-    forget_stand(&stand);
-}
-
-/* What the end stood for is the channel's peer's, or the channel's to find out. */
-static void hand_on(struct ipc_end *end, struct wire_channel *channel, struct util_id alias)
-{
-    if (!end->stand_count)
-        return;
-    channel->stands = end->stands;
-    channel->stand_count = end->stand_count;
-    channel->stand_alias = alias;
-    end->stands = NULL;
-    end->stand_count = 0;
-    for (uint32_t i = channel->stand_count; i-- > 0;) {
-        struct ipc_port *port = channel->stands[i].port;
-        if (!port || port->place != IPC_OWN)
-            continue;
-        give_right(channel, &channel->stands[i], port);
-        take_out(channel, i);
-    }
-}
-
-/* The port has come: the peer holds it. */
-static void resolve_for_channel(struct wire_channel *channel, struct ipc_port *port)
-{
-    for (uint32_t i = channel->stand_count; i-- > 0;) {
-        if (!util_id_equal(channel->stands[i].id, port->node.id))
-            continue;
-        give_right(channel, &channel->stands[i], port);
-        take_out(channel, i);
-        channel->puzzled = 0;
-        channel->late = false;
-    }
-}
-
-/* The peer has a right to that port, or hears where it is, or that it is dead. 0; -EAGAIN: others may
- * tell where it is, or it is moving just now. */
-static int read_stand(struct wire_channel *channel, const struct ipc_stand *stand)
-{
-    struct util_id id = stand->id;
-    struct ipc_port *port = ipc_port_find(id);
-    if (port && port->place == IPC_OWN) {
-        give_right(channel, stand, port);
-        channel->late = false;
-        return 0;
-    }
-    if (ipc_riddle_is(id) && ipc_engine_puzzled(channel))
-        return -EAGAIN;
-    int r = ipc_move_late(channel->peer, port, id, 0);
-    channel->late = r == -EAGAIN;
-    if (r == 0 && !util_id_is_none(channel->stand_alias))
-        ipc_peer_tell(channel->peer, WIRE_DEAD, channel->stand_alias, 0);
-    return r;
-}
-
-bool ipc_end_read_stands(struct wire_channel *channel)
-{
-    uint32_t count = channel->stand_count;
-    ipc_task.engine.depth++;
-    while (channel->stands && read_stand(channel, &channel->stands[channel->stand_count - 1]) == 0)
-        take_out(channel, channel->stand_count - 1);
-    ipc_task.engine.depth--;
-    if (!channel
-             ->stands) /* until then one riddle after another is given up: none explains the next */
-        channel->puzzled = 0;
-    return channel->stand_count < count;
-}
-
-void ipc_end_forget_stands(struct wire_channel *channel)
-{
-    struct ipc_stand *stands = channel->stands;
-    uint32_t count = channel->stand_count;
-    channel->stands = NULL;
-    channel->stand_count = 0;
-    forget_stands(stands, count);
-}
-
 /* ---- ends whose ports come --------------------------------------------------------------- */
 
 static void resolve(struct ipc_stand *stand, struct ipc_port *port)
@@ -210,8 +122,9 @@ void ipc_door_resolve(struct ipc_port *port)
 {
     UTIL_LIST_EACH(at, after, &ipc_task.channels)
     {
-        resolve_for_channel(UTIL_CONTAINER(at, struct wire_channel, in_task), port);
+        ipc_stand_resolve(UTIL_CONTAINER(at, struct wire_channel, in_task), port);
     }
+    ipc_aside_resolve(port);
     each_stand(port, resolve);
 }
 
@@ -497,7 +410,9 @@ static void end_becomes_channel(struct ipc_end *end, const struct wire_datagram 
         welcome(channel);
         if (!end->stand_count && !util_id_is_none(datagram->id)) /* a look-up that was refused */
             ipc_peer_tell(peer, WIRE_DEAD, datagram->id, 0);
-        hand_on(end, channel, datagram->id);
+        ipc_stand_hand_on(channel, end->stands, end->stand_count, datagram->id);
+        end->stands = NULL;
+        end->stand_count = 0;
     }
     free_end(end);
     if (!channel)

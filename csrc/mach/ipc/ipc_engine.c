@@ -1,12 +1,14 @@
 /* See ipc_engine.h: reading, and passes. Waiting is in ipc_engine_wait.c. */
 #include "ipc/ipc_engine_pass.h"
 
+#include "ipc/ipc_aside.h"
 #include "ipc/ipc_door.h"
 #include "ipc/ipc_grant.h"
 #include "ipc/ipc_lookup.h"
 #include "ipc/ipc_peer.h"
 #include "ipc/ipc_request.h"
 #include "ipc/ipc_riddle.h"
+#include "ipc/ipc_stand.h"
 #include "ipc/ipc_task.h"
 #include "ipc/ipc_transit.h"
 #include "os/os_clock.h"
@@ -51,7 +53,7 @@ static int read_entry(struct wire_channel *channel, uint16_t kind, const void *s
 /* Reads up to `limit` entries of a channel's ring. True if there were any. */
 static bool drain(struct wire_channel *channel, unsigned limit)
 {
-    bool stood = channel->stands && ipc_end_read_stands(channel);
+    bool stood = channel->stands && ipc_stand_read(channel);
     unsigned count = 0;
     while (count < limit && !channel->closed && !channel->broken && !channel->stands) {
         uint16_t kind;
@@ -82,7 +84,6 @@ static bool drain(struct wire_channel *channel, unsigned limit)
         lane_consume(&channel->lane.in, size);
         channel->read++;
         channel->puzzled = 0;
-        channel->late = false;
         count++;
     }
     if (count)
@@ -406,6 +407,13 @@ static bool many_channels(void)
     return false;
 }
 
+/* What that pass has found to be true: everything said before it began is known. */
+static void judge(uint64_t finished)
+{
+    ipc_end_part(finished);
+    ipc_grant_judge(finished);
+}
+
 /* One pass. Whole: everything there is; otherwise hot rings, and epoll now and then. */
 bool ipc_engine_pass(bool whole, bool must_look)
 {
@@ -430,13 +438,12 @@ bool ipc_engine_pass(bool whole, bool must_look)
     if (!whole)
         return any;
     any |= read_all_rings();
-    bool stuck = e->stuck == e->pass;
-    if (!any && !stuck)
+    if (!any)
         e->idle_pass = e->pass;
-    if (stuck || ipc_riddle_waits(NULL))
+    if (ipc_riddle_waits(NULL))
         e->behind = true; /* and what stands behind such an entry has not been counted */
     else
-        ipc_grant_judge(e->pass);
+        judge(e->pass);
     return any;
 }
 
@@ -451,14 +458,26 @@ void ipc_engine_read_others(void)
         ;
 }
 
+/* What was made amid reading is sent, and who waits for a word that can be said now hears it, which
+ * reads in its turn. */
+static void send_on(void)
+{
+    if (!util_list_empty(&ipc_task.posts))
+        ipc_transit_flush();
+    if (!ipc_task.asides)
+        return;
+    ipc_aside_answer();
+    if (!util_list_empty(&ipc_task.posts))
+        ipc_transit_flush();
+}
+
 /* Has waiting counts judged, as far as that is possible now, and sends what was made amid reading.
  * What goes down in the last of these passes waits on: nobody may sleep upon it. */
 void ipc_engine_judge(void)
 {
     for (unsigned i = 0; i < 4 && ipc_grant_waiting(); i++)
         ipc_engine_pass(true, true);
-    if (!util_list_empty(&ipc_task.posts))
-        ipc_transit_flush();
+    send_on();
 }
 
 /* After a pass: entries that wait for others. */
@@ -478,7 +497,7 @@ void ipc_engine_poll(void)
 /* Nothing is left that only a further pass would do: the last thing to know before falling asleep. */
 bool ipc_engine_settled(void)
 {
-    return arm_all() && !engine()->behind && !ipc_grant_waiting();
+    return arm_all() && !engine()->behind && !ipc_grant_waiting() && !ipc_aside_ready();
 }
 
 /* Nobody looks at hot rings, nor judges, while the leader sleeps or the program polls: that is all
@@ -486,8 +505,7 @@ bool ipc_engine_settled(void)
 void ipc_engine_leave(void)
 {
     struct ipc_engine *e = engine();
-    if (!util_list_empty(&ipc_task.posts))
-        ipc_transit_flush();
+    send_on();
     if (!e->watched && !e->asleep)
         return; /* whoever waits next begins with a pass */
     for (unsigned i = 0; i < LEAVE_ROUNDS; i++) {

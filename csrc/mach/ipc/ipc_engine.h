@@ -69,7 +69,6 @@ struct ipc_engine {
     unsigned depth;   /* entries being read just now, one within another */
     uint64_t sweep;   /* number of the last reading of all rings */
     uint64_t idle_pass; /* the last whole pass that found nothing in any ring */
-    uint64_t stuck;     /* the last pass that left a ring unread, for a port that was just moving */
     bool many_cpus;
 };
 

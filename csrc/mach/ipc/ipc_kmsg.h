@@ -29,6 +29,7 @@ struct ipc_carried {
     mach_msg_type_name_t type; /* MACH_MSG_TYPE_PORT_SEND, _SEND_ONCE or _RECEIVE; 0: none */
     bool dead;                 /* MACH_PORT_DEAD */
     bool lent;                 /* counted for the peer that it is sent to */
+    bool home;                 /* encoded as a right to a port of that peer's */
 };
 
 struct ipc_kmsg_descriptor {

@@ -88,8 +88,7 @@ static kern_return_t go_ahead(int take_fd, const char *name, struct util_id alia
 {
     struct ipc_port *port = find_unanswered(name);
     if (port && ipc_grants_add(&port->grants, port->peer, 1) == 0) {
-        port->claim = ++ipc_task.claims;
-        ipc_peer_tell(port->peer, WIRE_CLAIM, port->node.id, port->claim);
+        ipc_peer_tell(port->peer, WIRE_CLAIM, port->node.id, 0);
         close(take_fd);
         *ret_right = (struct ipc_carried){.port = ipc_port_carry(port),
                                           .type = MACH_MSG_TYPE_PORT_SEND};

@@ -3,13 +3,13 @@
 
 #include "ipc/ipc_door.h"
 #include "ipc/ipc_grant.h"
+#include "ipc/ipc_holder.h"
 #include "ipc/ipc_kmsg.h"
 #include "ipc/ipc_outgoing.h"
 #include "ipc/ipc_peer.h"
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_riddle.h"
 #include "ipc/ipc_task.h"
-#include "ipc/ipc_tomb.h"
 #include "ipc/ipc_transit.h"
 #include "os/os_clock.h"
 #include "wire/wire_channel.h"
@@ -21,21 +21,10 @@
 
 #define DRAINS_MAX 64 /* until nothing new turns up; each brings at least one more holder */
 
-struct holder {                   /* one ring that is cut */
-    struct wire_channel *channel; /* referenced */
-    struct ipc_port **ports; /* which of the moving ones its peer holds; carried once committed */
-    uint32_t count;
-    bool primary;          /* this is the channel that tells its peer the way */
-    int end;               /* connected to the new owner; -1: none needed */
-    struct ipc_tomb *tomb; /* for its peer, if this is the primary one; NULL: not, or laid */
-    uint64_t token;
-};
-
 struct move {
     struct ipc_port **ports; /* first the ports, then their send-once rights; referenced */
     uint32_t port_count, count, size, request_count;
-    struct holder *holders;
-    uint32_t holder_count;
+    struct ipc_holders holders;
     uint8_t *bytes; /* the entry's object */
     size_t used, room;
     struct ipc_kmsg **requests; /* one for each port, or NULL: what is asked for about it */
@@ -107,33 +96,15 @@ static int gather(struct move *move, const struct ipc_kmsg *kmsg)
 
 /* ---- the cut ----------------------------------------------------------------------------- */
 
-static bool is_cut(const struct wire_channel *channel)
-{
-    return channel->cut % 2;
-}
-
 /* Cuts the rings of all who hold something that moves. True: there was one more. */
 static bool cut(struct move *move)
 {
-    bool any = false;
     for (uint32_t i = 0; i < move->count; i++) {
         const struct ipc_grants *grants = &move->ports[i]->grants;
         for (uint32_t k = 0; k < grants->used; k++)
             grants->list[k].peer->cut = true;
     }
-    UTIL_LIST_EACH(at, after, &ipc_task.channels)
-    {
-        struct wire_channel *channel = UTIL_CONTAINER(at, struct wire_channel, in_task);
-        if (!channel->peer->cut || is_cut(channel))
-            continue;
-        lane_set_cut(&channel->lane.in, ++channel->cut);
-        any = true;
-    }
-    UTIL_LIST_EACH(at2, after2, &ipc_task.peers)
-    {
-        UTIL_CONTAINER(at2, struct ipc_peer, link)->cut = false;
-    }
-    return any;
+    return ipc_holders_cut();
 }
 
 /* Whether every cut ring has been read to its end. */
@@ -142,7 +113,7 @@ static bool drained(void)
     UTIL_LIST_EACH(at, after, &ipc_task.channels)
     {
         struct wire_channel *channel = UTIL_CONTAINER(at, struct wire_channel, in_task);
-        if (is_cut(channel) && (channel->stands || lane_ready(&channel->lane.in)))
+        if (ipc_channel_is_cut(channel) && (channel->stands || lane_ready(&channel->lane.in)))
             return false;
     }
     return true;
@@ -166,100 +137,6 @@ static int make_cut(struct move *move, const struct ipc_kmsg *kmsg)
         read = true;
     }
     return -ENOBUFS;
-}
-
-/* Says so on a ring that was cut, and ends the cut. */
-static void tell_moved(struct wire_channel *channel, const struct holder *holder,
-                       struct util_id owner, uint64_t token)
-{
-    struct wire_moved head = {.task = owner,
-                              .token = token,
-                              .serial = holder ? ipc_task.moves : 0,
-                              .read = channel->read,
-                              .cut = channel->cut + 1,
-                              .count = holder ? holder->count : 0};
-    void *at;
-    size_t size = sizeof head + head.count * sizeof(struct util_id);
-    int r = wire_channel_reserve(channel, size, &at);
-    if (r == 0) {
-        memcpy(at, &head, sizeof head);
-        struct util_id *ids = (struct util_id *)(void *)((uint8_t *)at + sizeof head);
-        for (uint32_t i = 0; i < head.count; i++)
-            ids[i] = holder->ports[i]->node.id;
-        wire_channel_commit(channel, WIRE_MOVED, size);
-    } else if (r != -EPIPE) {
-        channel->broken = true; /* megabytes of unread entries: the peer is beyond help */
-    }
-    lane_set_cut(&channel->lane.in, ++channel->cut);
-}
-
-/* ---- the holders ------------------------------------------------------------------------- */
-
-/* Which of the moving ones the channel's peer holds. 0 or -ENOMEM. */
-static int find_held(struct move *move, struct holder *holder)
-{
-    const struct ipc_peer *peer = holder->channel->peer;
-    holder->ports = calloc(move->count ? move->count : 1, sizeof(struct ipc_port *));
-    if (!holder->ports)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < move->count; i++) {
-        if (ipc_grants_of(&move->ports[i]->grants, peer) != 0)
-            holder->ports[holder->count++] = move->ports[i];
-    }
-    if (holder->count && holder->primary && !(holder->tomb = ipc_tomb_new(holder->count)))
-        return -ENOMEM;
-    return 0;
-}
-
-/* The channel that its peer is spoken to by; if both have done with all of them, the first. */
-static bool is_primary(const struct wire_channel *channel)
-{
-    const struct wire_channel *usual = ipc_peer_channel(channel->peer);
-    return usual ? usual == channel : channel->peer->channels.next == &channel->in_peer;
-}
-
-static int find_holders(struct move *move)
-{
-    uint32_t count = 0;
-    int r = 0;
-    UTIL_LIST_EACH(at, after, &ipc_task.channels) count++;
-    move->holders = calloc(count ? count : 1, sizeof *move->holders);
-    if (!move->holders)
-        return -ENOMEM;
-    UTIL_LIST_EACH(at2, after2, &ipc_task.channels)
-    {
-        struct wire_channel *channel = UTIL_CONTAINER(at2, struct wire_channel, in_task);
-        if (r < 0 || !is_cut(channel))
-            continue;
-        struct holder *holder = &move->holders[move->holder_count++];
-        *holder = (struct holder){
-            .channel = wire_channel_ref(channel), .primary = is_primary(channel), .end = -1};
-        r = find_held(move, holder);
-    }
-    return r;
-}
-
-/* Connects a holder to the new owner: the end stands for its rights until it takes them. */
-static int introduce_holder(struct holder *holder, const struct ipc_peer *owner)
-{
-    struct wire_channel *channel = holder->channel;
-    if (holder->count == 0 || channel->peer == owner || !holder->primary)
-        return 0;
-    if (!owner->listener.length)
-        return -ENOBUFS; /* it has not said yet who it is */
-    struct util_id *ids = calloc(holder->count, sizeof *ids);
-    if (!ids)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < holder->count; i++)
-        ids[i] = holder->ports[i]->node.id;
-    int r = holder->end = ipc_door_knock(owner);
-    if (r >= 0)
-        r = ipc_door_introduce(holder->end, ids, holder->count);
-    free(ids);
-    if (r < 0)
-        return r;
-    r = wire_channel_send_fds(channel, &holder->end, 1, &holder->token);
-    return r == -EPIPE || r == -ECONNRESET ? 0 : r; /* the holder is gone: no matter */
 }
 
 /* ---- the entry --------------------------------------------------------------------------- */
@@ -435,14 +312,7 @@ static void empty(struct move *move, uint32_t i)
 static void commit(struct move *move, struct ipc_peer *owner)
 {
     struct util_id task = owner->id;
-    ipc_task.moves++;
-    for (uint32_t i = 0; i < move->holder_count; i++) {
-        struct holder *holder = &move->holders[i];
-        if (!holder->tomb || holder->channel->closed)
-            continue;
-        ipc_tomb_add(holder->channel->peer, ipc_task.moves, holder->ports, holder->tomb);
-        holder->tomb = NULL;
-    }
+    ipc_holders_bury(&move->holders);
     for (uint32_t i = 0; i < move->count; i++)
         ipc_port_carry(move->ports[i]); /* until all is told */
     for (uint32_t i = 0; i < move->port_count; i++)
@@ -452,12 +322,7 @@ static void commit(struct move *move, struct ipc_peer *owner)
     ipc_door_gone(task);
     for (uint32_t i = 0; i < move->count; i++)
         ipc_port_become_remote(move->ports[i], owner);
-    for (uint32_t i = 0; i < move->holder_count; i++) {
-        const struct holder *holder = &move->holders[i];
-        struct wire_channel *channel = holder->channel;
-        if (!channel->closed)
-            tell_moved(channel, holder, task, holder->primary ? holder->token : WIRE_ELSEWHERE);
-    }
+    ipc_holders_tell(&move->holders, task);
     for (uint32_t i = 0; i < move->count; i++) {
         move->ports[i]->moving = false;
         ipc_port_drop(move->ports[i]);
@@ -466,39 +331,16 @@ static void commit(struct move *move, struct ipc_peer *owner)
     move->count = 0;
 }
 
-/* The end that a holder was sent already: it closes that. */
-static uint64_t token_of(const struct move *move, const struct wire_channel *channel)
-{
-    for (uint32_t i = 0; i < move->holder_count; i++) {
-        if (move->holders[i].channel == channel)
-            return move->holders[i].token;
-    }
-    return 0;
-}
-
 /* Nothing has happened: the rings are whole again. */
 static void give_up(struct move *move)
 {
     forget_ports(move);
     ipc_door_stay();
-    UTIL_LIST_EACH(at, after, &ipc_task.channels)
-    {
-        struct wire_channel *channel = UTIL_CONTAINER(at, struct wire_channel, in_task);
-        if (is_cut(channel))
-            tell_moved(channel, NULL, ipc_task.id, token_of(move, channel));
-    }
+    ipc_holders_give_up(&move->holders);
 }
 
 static void deinit(struct move *move)
 {
-    for (uint32_t i = 0; i < move->holder_count; i++) {
-        struct holder *holder = &move->holders[i];
-        if (holder->end >= 0)
-            close(holder->end);
-        free(holder->ports);
-        ipc_tomb_free(holder->tomb);
-        wire_channel_unref(holder->channel);
-    }
     for (uint32_t i = 0; i < move->request_count; i++) {
         if (!move->requests[i])
             continue;
@@ -507,7 +349,7 @@ static void deinit(struct move *move)
         ipc_kmsg_clean(move->requests[i]);
     }
     free(move->requests);
-    free(move->holders);
+    ipc_holders_deinit(&move->holders);
     free(move->ports);
     free(move->bytes);
     ipc_outgoing_deinit(&move->out);
@@ -527,10 +369,10 @@ static int prepare(struct move *move, struct ipc_kmsg *kmsg, struct ipc_port *de
     if (r == 0)
         r = ipc_task_listen();
     if (r == 0)
-        r = find_holders(move);
-    for (uint32_t i = 0; r >= 0 && i < move->holder_count; i++)
-        r = introduce_holder(&move->holders[i], destination->peer);
-    if (r >= 0)
+        r = ipc_holders_find(&move->holders, move->ports, move->count, NULL);
+    if (r == 0)
+        r = ipc_holders_introduce(&move->holders, destination->peer);
+    if (r == 0)
         r = ipc_door_prepare(destination->peer);
     if (r >= 0)
         r = encode(move, kmsg, destination, credit);

@@ -38,8 +38,10 @@ int ipc_move_send(struct ipc_kmsg *kmsg, struct ipc_port *destination);
 /* A holder that found the word changed, before it published: -ERESTART to look where the port is
  * now, or -EAGAIN while the cut lasts. */
 int ipc_move_wait(struct wire_channel *channel);
-/* After it published: 0, the entry was in time or is for another port; -ERESTART: send it again. */
-int ipc_move_settle(struct wire_channel *channel, const struct ipc_port *destination);
+/* After it published: 0, the entry was in time, or has nothing to do with what moved; -ERESTART: send it
+ * again. */
+int ipc_move_settle(struct wire_channel *channel, const struct ipc_port *destination,
+                    const struct ipc_kmsg *kmsg);
 
 /* A port is on its way to this task, and something is to be sent to it or with a right to it: reads the
  * ring that brings it. -ERESTART: look where it is now; -EMFILE. */
@@ -57,8 +59,9 @@ int ipc_move_acknowledged(struct wire_channel *channel, const void *payload, siz
 /* Whether what this channel's peer says about that id was said before it knew of a move. It says so
  * (ACK) on the channel that all else goes by, before anything else that follows from the move. */
 bool ipc_move_tombed(const struct wire_channel *channel, struct util_id id);
-/* A peer came with a right to `port` (NULL: unknown) that is not, or no longer, here: it is told
- * where it is, or that it is dead; `claim` is the number of its CLAIM, or 0. 0; -EAGAIN: it is moving on just now, look again. */
-int ipc_move_late(struct ipc_peer *peer, struct ipc_port *port, struct util_id id, uint64_t claim);
-
+/* A peer came with a right to `port` (NULL: unknown) that is not, or no longer, here: that is set aside
+ * (ipc_aside.h), or it hears that the port is dead, by the peer's own name for it too (`alias`; none). 0 or
+ * -EMFILE: again later. */
+int ipc_move_late(struct ipc_peer *peer, struct ipc_port *port, struct util_id id,
+                  struct util_id alias);
 #endif

@@ -188,6 +188,8 @@ static int settle_in(struct arrival *arrival)
         struct ipc_port *port = ipc_port_find(arrival->ports[i].id);
         if (port && port->arriving && port->kind == IPC_PORT)
             ipc_port_destroy(port);
+        else if (port && port->place == IPC_OWN)
+            ipc_transit_resolve(port);
     }
     return r < 0 ? -EBADMSG : 0;
 }

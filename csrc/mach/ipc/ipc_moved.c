@@ -1,7 +1,9 @@
 /* See ipc_move.h: the side of those who hold rights to a port that moves. */
+#include "ipc/ipc_aside.h"
 #include "ipc/ipc_door.h"
 #include "ipc/ipc_engine.h"
 #include "ipc/ipc_move.h"
+#include "ipc/ipc_outgoing.h"
 #include "ipc/ipc_peer.h"
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_riddle.h"
@@ -81,10 +83,12 @@ int ipc_move_wait(struct wire_channel *channel)
     return r;
 }
 
-int ipc_move_settle(struct wire_channel *channel, const struct ipc_port *destination)
+int ipc_move_settle(struct wire_channel *channel, const struct ipc_port *destination,
+                    const struct ipc_kmsg *kmsg)
 {
     channel->unsettled = channel->published;
     channel->unsettled_for = destination;
+    channel->unsettled_kmsg = kmsg;
     channel->missed = false;
     channel->missed_by = 0;
     wire_channel_ref(channel);
@@ -128,6 +132,7 @@ void ipc_move_catch_up(void)
                 channel = other;
         }
     } while (channel && ipc_move_wait(channel) == -ERESTART);
+    ipc_aside_answer();
 }
 
 /* ---- MOVED ------------------------------------------------------------------------------- */
@@ -144,7 +149,6 @@ static void reroute(struct ipc_port *port, struct ipc_peer *from, struct ipc_pee
     port->hops++;
     port->peer = to;
     port->brought = false;
-    port->claim = 0;
     to->holds++;
     if (ipc_grants_add(&port->grants, to, 1) < 0) /* no memory: counted there for ever */
         port->grants.used = 0;
@@ -165,11 +169,12 @@ static void forget_debt(const struct ipc_peer *from, struct util_id id)
         (void)ipc_grants_take(&port->grants, from);
 }
 
-/* An answer to a claim, or to HELLO, and the right that is held was claimed later: the port has
- * come back there meanwhile. */
-static bool is_newer(const struct ipc_port *port, const struct wire_moved *moved)
+/* What was passed on to that owner came before what this task will send there. */
+static void go_after(struct ipc_peer *to, const struct wire_moved *moved)
 {
-    return moved->serial == 0 && port->claim != moved->read;
+    const struct wire_after after = {.channel = moved->channel, .entry = moved->entry};
+    if (moved->channel && util_id_equal(to->id, moved->task))
+        ipc_peer_say(to, WIRE_AFTER, &after, sizeof after);
 }
 
 /* Follows the rights that this task holds; gives back the others, which it held when it was said. */
@@ -182,8 +187,6 @@ static int follow(struct ipc_peer *from, struct ipc_way *way, const struct util_
         return -EMFILE;
     for (uint32_t i = 0; i < count; i++) {
         struct ipc_port *port = held_of(from, ids[i]);
-        if (port && is_newer(port, moved))
-            port = NULL;
         struct ipc_peer *to = port ? ipc_way_claim(way, ids[i]) : NULL;
         bool brought = port && !to;
         if (brought)
@@ -197,7 +200,7 @@ static int follow(struct ipc_peer *from, struct ipc_way *way, const struct util_
             forget_debt(from, ids[i]);
         if (to) {
             port->brought = brought;
-            port->claim = way->claimed;
+            go_after(to, moved);
         }
     }
     for (uint32_t i = 0; i < count; i++) {
@@ -235,7 +238,8 @@ static struct wire_channel *unsettled_of(const struct ipc_peer *peer)
     return NULL;
 }
 
-/* The entry came after the cut, and was not read by the old owner, if it was for one of these: the
+/* The entry came after the cut, and was not read by the old owner, if it was for one of these, or with
+ * a right to one: the
  * first of its moves decides. On a channel that the old owner did not know then, all is unread. */
 static void mark_missed(const struct wire_channel *channel, const struct wire_moved *moved,
                         const struct util_id *ids)
@@ -243,7 +247,8 @@ static void mark_missed(const struct wire_channel *channel, const struct wire_mo
     struct wire_channel *late = moved->serial ? unsettled_of(channel->peer) : NULL;
     bool named = false;
     for (uint32_t i = 0; late && !named && i < moved->count; i++)
-        named = util_id_equal(ids[i], late->unsettled_for->node.id);
+        named = util_id_equal(ids[i], late->unsettled_for->node.id) ||
+                ipc_outgoing_leads_home(late->unsettled_kmsg, ids[i]);
     if (!named || (late->missed_by && late->missed_by < moved->serial))
         return;
     if (channel == late || late->missed_by != moved->serial)
@@ -297,48 +302,13 @@ int ipc_move_hear(struct wire_channel *channel, const void *payload, size_t size
 
 /* ---- rights that come too late ----------------------------------------------------------- */
 
-/* An end connected to the port's owner that stands for the right, sent to the peer. 0 or -errno. */
-static int send_end(struct wire_channel *channel, const struct ipc_port *port, uint64_t *ret_token)
+int ipc_move_late(struct ipc_peer *peer, struct ipc_port *port, struct util_id id,
+                  struct util_id alias)
 {
-    if (!port->peer->listener.length)
-        return -EPIPE;
-    int end = os_connect(&port->peer->listener);
-    if (end < 0)
-        return end;
-    int r = ipc_door_introduce(end, &port->node.id, 1);
-    struct wire_channel *owner = ipc_peer_channel(port->peer);
-    if (r == 0 && owner && ipc_peer_cut(owner))
-        r = -EAGAIN; /* it may not have heard that before it passed the port on */
-    if (r == 0)
-        r = wire_channel_send_fds(channel, &end, 1, ret_token);
-    close(end);
-    return r;
-}
-
-int ipc_move_late(struct ipc_peer *peer, struct ipc_port *port, struct util_id id, uint64_t claim)
-{
-    struct wire_channel *channel = ipc_peer_channel(peer);
-    struct {
-        struct wire_moved head;
-        struct util_id id;
-    } moved = {.head.count = 1, .id = id};
-    if (!channel)
-        return 0;
-    bool known = port && port->place == IPC_REMOTE && port->moved;
-    int r = known ? 0 : -EPIPE;
-    if (known && port->peer != peer)
-        r = send_end(channel, port, &moved.head.token);
-    if (r == -EAGAIN) {
-        ipc_task.engine.stuck = ipc_task.engine.pass;
-        return r;
-    }
-    if (r < 0) {
-        ipc_peer_tell(peer, WIRE_DEAD, id, 0);
-        return 0;
-    }
-    moved.head.task = port->peer->id;
-    moved.head.cut = channel->cut & ~1u; /* not a cut: what comes until then is passed on */
-    moved.head.read = claim;
-    (void)wire_channel_publish(channel, WIRE_MOVED, &moved, sizeof moved);
+    if (port && port->place == IPC_REMOTE && port->moved)
+        return ipc_aside_add(peer, port, alias);
+    ipc_peer_tell(peer, WIRE_DEAD, id, 0);
+    if (!util_id_is_none(alias))
+        ipc_peer_tell(peer, WIRE_DEAD, alias, 0);
     return 0;
 }

@@ -133,11 +133,12 @@ static bool last_words(const struct ipc_peer *owner)
 }
 
 /* The form in which a right crosses to this channel's peer. 0 or -errno. */
-static int encode_right(struct ipc_outgoing *out, const struct ipc_carried *right,
+static int encode_right(struct ipc_outgoing *out, struct ipc_carried *right,
                         struct wire_right *ret_wire)
 {
     struct wire_right wire = {.how = WIRE_RIGHT_NULL, .type = (uint8_t)right->type};
     struct ipc_port *port = right->port;
+    right->home = false;
     if (port && port->entry) {
         int fd = ipc_entry_port_encode(port, &wire);
         int r = fd < 0 ? fd : add_fd(out, fd, true);
@@ -161,6 +162,7 @@ static int encode_right(struct ipc_outgoing *out, const struct ipc_carried *righ
             return ipc_move_fetch(port);
         } else if (port->peer == out->channel->peer) {
             wire.how = WIRE_RIGHT_HOME;
+            right->home = true;
         } else {
             struct ipc_outgoing_end *end;
             int r = end_for(out, port->peer, &end);
@@ -206,8 +208,8 @@ static int encode_delta(struct ipc_outgoing *out, const struct vm_copy *memory,
 }
 
 /* The descriptor; the rights of an array go to `*ool`, which moves on. */
-static int encode_descriptor(struct ipc_outgoing *out, const struct ipc_kmsg_descriptor *d,
-                             uint8_t **ool, struct wire_descriptor *ret_wire)
+static int encode_descriptor(struct ipc_outgoing *out, struct ipc_kmsg_descriptor *d, uint8_t **ool,
+                             struct wire_descriptor *ret_wire)
 {
     struct wire_descriptor wire = {.type = (uint8_t)d->type,
                                    .copy = (uint8_t)d->copy,
@@ -309,6 +311,22 @@ int ipc_outgoing_encode(struct ipc_outgoing *out, struct ipc_kmsg *kmsg, struct 
     memcpy(at, &head, sizeof head);
     memcpy(inline_at, kmsg->inline_bytes, kmsg->inline_size);
     return 0;
+}
+
+static bool leads_home(const struct ipc_carried *right, struct util_id id)
+{
+    return right->home && right->port && util_id_equal(right->port->node.id, id);
+}
+
+bool ipc_outgoing_leads_home(const struct ipc_kmsg *kmsg, struct util_id id)
+{
+    bool leads = leads_home(&kmsg->reply, id);
+    for (uint32_t i = 0; i < kmsg->descriptor_count; i++) {
+        const struct ipc_kmsg_descriptor *d = &kmsg->descriptors[i];
+        for (uint32_t k = 0; k < d->right_count; k++)
+            leads |= leads_home(&d->rights[k], id);
+    }
+    return leads;
 }
 
 static void lend(struct ipc_carried *right, struct ipc_peer *peer)

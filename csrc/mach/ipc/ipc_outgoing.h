@@ -54,6 +54,8 @@ int ipc_outgoing_spill(struct ipc_outgoing *out, const void *bytes, size_t size)
 int ipc_outgoing_make_room(struct ipc_outgoing *out, const struct ipc_kmsg *kmsg);
 /* Counts what the message grants. */
 void ipc_outgoing_lend(struct ipc_outgoing *out, struct ipc_kmsg *kmsg);
+/* Whether it brings a right to that port of the peer's home. */
+bool ipc_outgoing_leads_home(const struct ipc_kmsg *kmsg, struct util_id id);
 /* The peer has not read it, and it is sent again: nothing is granted. */
 void ipc_outgoing_take_back(struct ipc_kmsg *kmsg, struct ipc_peer *peer);
 /* The message's rights and loans belong to the peer now. */

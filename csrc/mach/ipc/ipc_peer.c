@@ -1,9 +1,11 @@
 /* See ipc_peer.h. */
 #include "ipc/ipc_peer.h"
 
+#include "ipc/ipc_aside.h"
 #include "ipc/ipc_door.h"
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_riddle.h"
+#include "ipc/ipc_stand.h"
 #include "ipc/ipc_task.h"
 #include "ipc/ipc_tomb.h"
 #include "vm/vm_map.h"
@@ -37,6 +39,7 @@ struct ipc_peer *ipc_peer_new(struct util_id id, const struct ucred *credentials
     peer->credentials = *credentials;
     util_list_init(&peer->channels);
     util_list_init(&peer->tombs);
+    util_list_init(&peer->asides);
     util_list_append(&ipc_task.peers, &peer->link);
     return peer;
 }
@@ -182,6 +185,7 @@ static void peer_die(struct ipc_peer *peer)
         ipc_port_unref(port);
     }
     ipc_tomb_lift_all(peer);
+    ipc_aside_forget_all(peer);
     wire_channel_unref(peer->last);
     util_list_remove(&peer->link);
     free(peer);
@@ -191,7 +195,7 @@ void ipc_peer_lose(struct wire_channel *channel)
 {
     struct ipc_peer *peer = channel->peer;
     ipc_riddle_bury(grave_of(channel->number));
-    ipc_end_forget_stands(channel);
+    ipc_stand_forget_all(channel);
     wire_channel_close(channel);
     if (util_list_empty(&peer->channels))
         peer_die(peer);
@@ -223,6 +227,7 @@ void ipc_peer_merge(struct ipc_peer *take_from, struct ipc_peer *to)
         }
     }
     ipc_tomb_merge(take_from, to);
+    ipc_aside_merge(take_from, to);
     util_list_remove(&take_from->link);
     free(take_from);
 }
@@ -331,7 +336,7 @@ void ipc_peer_meet(void)
 
 static bool idle(const struct ipc_peer *peer)
 {
-    return peer->holds == 0 && peer->listed == 0;
+    return peer->holds == 0 && peer->listed == 0 && util_list_empty(&peer->asides);
 }
 
 void ipc_peer_maybe_bye(struct ipc_peer *peer)

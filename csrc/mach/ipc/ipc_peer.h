@@ -29,8 +29,9 @@ struct ipc_peer {
         *last;       /* what was published for it went there; referenced; NULL: nothing yet */
     uint32_t holds;  /* REMOTE ports of this peer */
     uint32_t listed; /* lists of grants that name it */
-    struct util_link tombs; /* ipc_tomb: of what moved away, and it may not know that yet */
-    bool cut;               /* while a cut is made: it holds of what moves */
+    struct util_link tombs;  /* ipc_tomb: of what moved away, and it may not know that yet */
+    struct util_link asides; /* ipc_aside: words of its that wait */
+    bool cut;                /* while a cut is made: it holds of what moves */
 };
 
 struct ipc_peer *ipc_peer_find(struct util_id id, pid_t pid);

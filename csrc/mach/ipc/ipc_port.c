@@ -249,7 +249,6 @@ void ipc_port_become_remote(struct ipc_port *port, struct ipc_peer *owner)
     port->moved = true;
     port->transit = false;
     port->carrier = NULL;
-    port->claim = 0;
     port->peer = owner;
     owner->holds++;
     (void)ipc_grants_add(&port->grants, owner, 1); /* if not for memory, it is counted for ever */

@@ -95,7 +95,6 @@ struct ipc_port {
     uint32_t slot;
     uint32_t hops;   /* how often it went to another task: compared around a send */
     uint32_t tombs;  /* how many of `local` are tombs' */
-    uint64_t claim;  /* number of the last CLAIM to it; 0: none, or it has moved since */
     bool brought;    /* its move to this task is in a ring of its peer's, not read yet */
     char *service;   /* looked up under this name; owned; NULL: not */
     bool unanswered; /* its id is our own alias until the owner answers */

@@ -34,6 +34,12 @@ bool ipc_riddle_is(struct util_id id)
     return port ? port->place == IPC_REMOTE : !ipc_riddle_buried(id);
 }
 
+bool ipc_riddle_is_right(struct util_id id)
+{
+    const struct ipc_port *port = ipc_port_find(id);
+    return ipc_riddle_is(id) && !(port && port->moved);
+}
+
 bool ipc_riddle_waits(const struct ipc_peer *peer)
 {
     UTIL_LIST_EACH(at, after, &ipc_task.channels)
@@ -62,7 +68,7 @@ static bool another_first(struct wire_channel *channel)
     UTIL_LIST_EACH(link, after, &ipc_task.channels)
     {
         struct wire_channel *other = UTIL_CONTAINER(link, struct wire_channel, in_task);
-        first |= other != channel && other->puzzled && !other->late && said_at(other) < at;
+        first |= other != channel && other->puzzled && said_at(other) < at;
     }
     return first;
 }
@@ -70,8 +76,6 @@ static bool another_first(struct wire_channel *channel)
 bool ipc_engine_puzzled(struct wire_channel *channel)
 {
     struct ipc_engine *e = &ipc_task.engine;
-    if (channel->late)
-        return false; /* and what it waits for may stand behind another riddle */
     if (!channel->puzzled) {
         channel->puzzled = e->pass + 1;
         channel->puzzled_at = os_clock_now();

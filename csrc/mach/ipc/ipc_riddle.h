@@ -19,6 +19,8 @@ void ipc_riddle_bury(struct util_id id);
 bool ipc_riddle_buried(struct util_id id);
 /* Not here, as far as is known: it may be on its way in a ring that has not been read. */
 bool ipc_riddle_is(struct util_id id);
+/* The same of a right that a peer has: what is known to have moved on is set aside (ipc_aside.h). */
+bool ipc_riddle_is_right(struct util_id id);
 /* Whether some channel stands at a riddle; of that peer, or, with NULL, of anybody. */
 bool ipc_riddle_waits(const struct ipc_peer *peer);
 

@@ -43,8 +43,10 @@ static void init_lists(void)
     util_list_init(&ipc_task.channels);
     util_list_init(&ipc_task.doors);
     util_list_init(&ipc_task.ends);
+    util_list_init(&ipc_task.parting);
     util_list_init(&ipc_task.judge);
     util_list_init(&ipc_task.posts);
+    util_list_init(&ipc_task.unsent);
     util_list_init(&ipc_task.threads);
 }
 

@@ -47,6 +47,7 @@ struct ipc_task {
     struct util_link channels; /* struct wire_channel */
     struct util_link doors;    /* struct ipc_door */
     struct util_link ends;     /* struct ipc_end */
+    struct util_link parting;  /* struct ipc_end: closed, and carrying what they stood for */
     struct util_link judge;    /* struct ipc_port */
     struct util_link threads;  /* struct ipc_thread */
     struct util_idnode *spare; /* struct ipc_port that nobody needs just now, by `chain` */
@@ -55,10 +56,12 @@ struct ipc_task {
     struct ipc_port *bootstrap; /* the right in TASK_BOOTSTRAP_PORT, carried; NULL: none */
     struct ipc_engine engine;
     struct util_link posts;         /* struct ipc_kmsg: made amid reading, to be sent after it */
+    struct util_link unsent;        /* of these, what has been tried in vain just now */
+    struct ipc_port *posting;       /* where one of them is being sent to; NULL: nowhere */
+    uint32_t asides;                /* words set aside, of all peers */
     bool behind;                    /* something was said to a peer that has moved ports */
     bool moving;                    /* amid a move: nothing else is sent */
     uint64_t moves;                 /* that this task has made, to number them */
-    uint64_t claims;                /* CLAIMs that it has made, the same */
     uint32_t armed_requests;        /* for send-possible, that wait for room */
     struct ipc_port *registered[3]; /* send rights, carried; NULL: none */
     uint32_t exc_guard;             /* TASK_EXC_GUARD_ */

@@ -2,6 +2,7 @@
  * ipc_transit_send.c. */
 #include "ipc/ipc_transit.h"
 
+#include "ipc/ipc_aside.h"
 #include "ipc/ipc_door.h"
 #include "ipc/ipc_incoming.h"
 #include "ipc/ipc_kmsg.h"
@@ -19,6 +20,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define FDS_MAX 32800u /* of one message: 16,383 rights (S39), or as many parts with two each */
@@ -48,8 +50,8 @@ void ipc_transit_file(struct wire_channel *channel, const struct wire_message_vi
         kmsg->credit = view->head.credit;
         wire_channel_hold(channel, kmsg->credit);
     }
-    if (port && port->place == IPC_REMOTE && port->moved) {
-        pass_on(port, kmsg);
+    if (port && ((port->place == IPC_REMOTE && port->moved) || ipc_transit_waits(port))) {
+        pass_on(port, kmsg); /* or stays behind one that was to be, though the port has come back */
         return;
     }
     if (!port || port->place != IPC_OWN) {
@@ -131,13 +133,43 @@ int ipc_transit_check_credit(struct wire_channel *channel, const struct wire_mes
     return r == -ENOMEM ? -EMFILE : r;
 }
 
+static bool tombed_right(const struct wire_channel *channel, const struct wire_right *right)
+{
+    return right->how == WIRE_RIGHT_HOME && ipc_move_tombed(channel, right->id);
+}
+
+/* Whether it was said before the peer knew of a move: it is for what moved, or brings a right to that
+ * home. The peer sends it again. */
+static bool is_tombed(const struct wire_channel *channel, const struct wire_message_view *view)
+{
+    const uint8_t *ool = view->ool_bytes;
+    if (util_list_empty(&channel->peer->tombs))
+        return false;
+    bool tombed = ipc_move_tombed(channel, view->head.destination) ||
+                  tombed_right(channel, &view->head.reply);
+    for (uint32_t i = 0; i < view->head.descriptors; i++) {
+        const struct wire_descriptor *d = &view->descriptors[i];
+        struct wire_right right;
+        if (d->how == WIRE_DESCRIPTOR_PORT)
+            tombed |= tombed_right(channel, &d->right);
+        else if (d->how == WIRE_DESCRIPTOR_BYTES)
+            ool += wire_padded(d->size);
+        for (uint32_t k = 0; d->how == WIRE_DESCRIPTOR_PORTS && k < d->size; k++) {
+            memcpy(&right, ool, sizeof right);
+            ool += sizeof right;
+            tombed |= tombed_right(channel, &right);
+        }
+    }
+    return tombed;
+}
+
 /* Takes the message's descriptors, if any, and delivers it. 0; -EMFILE: again later; -EBADMSG.
  * `first` descriptors that came before its own are closed. */
 static int take_message(struct wire_channel *channel, const struct wire_message_view *view,
                         uint64_t token, unsigned first)
 {
     unsigned count = first + view->head.fds;
-    if (ipc_move_tombed(channel, view->head.destination))
+    if (is_tombed(channel, view))
         return discard(channel, view, token, count);
     if (ipc_riddle_is(view->head.destination) && ipc_engine_puzzled(channel))
         return -EAGAIN;
@@ -248,7 +280,7 @@ static int receive_count(struct wire_channel *channel, uint16_t kind, const void
     if (kind != WIRE_DEAD && ipc_move_tombed(channel, entry.id))
         return 0; /* said before the port was known to have moved; a death is said by its owner */
     struct ipc_port *port = ipc_port_find(entry.id);
-    if (kind == WIRE_CLAIM && ipc_riddle_is(entry.id) && ipc_engine_puzzled(channel))
+    if (kind == WIRE_CLAIM && ipc_riddle_is_right(entry.id) && ipc_engine_puzzled(channel))
         return -EAGAIN;
     bool own = port && port->place == IPC_OWN;
     bool mover = own && ipc_grants_is_mover(&port->grants, peer);
@@ -260,17 +292,16 @@ static int receive_count(struct wire_channel *channel, uint16_t kind, const void
     bool theirs = port && port->place == IPC_REMOTE && port->peer == peer;
     switch (kind) {
     case WIRE_CLAIM:
-        if (!own) {
-            r = ipc_move_late(peer, port, entry.id, entry.count);
-            channel->late = r == -EAGAIN;
-            return r;
-        }
+        if (!own)
+            return ipc_move_late(peer, port, entry.id, (struct util_id){{0, 0}});
         if (ipc_grants_add(&port->grants, peer, 1) < 0)
             return -EMFILE; /* again later */
         break;
     case WIRE_RELEASE:
         if (own)
             (void)ipc_grants_add(&port->grants, peer, -(int64_t)entry.count);
+        else
+            ipc_aside_given_back(peer, entry.id, entry.count);
         break;
     case WIRE_TOMBED:
         if (own)

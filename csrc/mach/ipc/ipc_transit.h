@@ -35,6 +35,10 @@ int ipc_transit_receive(struct wire_channel *channel, uint16_t kind, const void 
 /* A message for a REMOTE port, made while an entry is being read: sent as soon as that is done. */
 void ipc_transit_post(struct ipc_kmsg *take_kmsg);
 void ipc_transit_flush(void);
+/* The port has come here, and what waits to be sent to it is filed. */
+void ipc_transit_resolve(struct ipc_port *port);
+/* Whether such a message waits for that port, or is being sent to it. */
+bool ipc_transit_waits(const struct ipc_port *port);
 
 /* The slot that counts against the port's limit; LANE_NO_CREDIT where none does. 0; -EAGAIN: the
  * queue is full; or -errno. */

@@ -96,7 +96,7 @@ static int publish(struct ipc_outgoing *out, struct ipc_kmsg *kmsg, struct ipc_p
     if (!ipc_peer_cut(out->channel))
         return 0;
     struct ipc_peer *peer = out->channel->peer;
-    r = ipc_move_settle(out->channel, destination);
+    r = ipc_move_settle(out->channel, destination, kmsg);
     if (r < 0) /* a peer that has died meanwhile counts for nothing any more */
         ipc_outgoing_take_back(kmsg, is_known(peer) ? peer : NULL);
     return r;
@@ -168,6 +168,12 @@ static bool is_waiting(const struct util_link *list, const struct ipc_port *port
     return false;
 }
 
+bool ipc_transit_waits(const struct ipc_port *port)
+{
+    return ipc_task.posting == port || is_waiting(&ipc_task.posts, port) ||
+           is_waiting(&ipc_task.unsent, port);
+}
+
 /* A first attempt to send what was made amid reading. -ERESTART: its port is elsewhere now. */
 static int try_post(struct ipc_kmsg *kmsg, struct ipc_port *port)
 {
@@ -178,9 +184,15 @@ static int try_post(struct ipc_kmsg *kmsg, struct ipc_port *port)
     return r == -EPIPE && port->hops != hops ? -ERESTART : r;
 }
 
-/* Its port has come to this task. */
+/* Its port has come to this task. The queue takes what was accepted before, as it does what comes in a
+ * ring: if it stayed behind, the port could move on without it. */
 static int post_here(struct ipc_kmsg *kmsg, struct ipc_port *port)
 {
+    if (port->kind == IPC_PORT && !ipc_kmsg_circular(kmsg, port)) {
+        kmsg->local_type = MACH_MSG_TYPE_PORT_SEND;
+        ipc_mqueue_file(port, kmsg);
+        return 0;
+    }
     mach_msg_return_t mr = ipc_mqueue_deliver(kmsg, port);
     return mr == MACH_MSG_SUCCESS ? 0 : mr == MACH_SEND_TIMED_OUT ? -EAGAIN : -ENOBUFS;
 }
@@ -208,22 +220,46 @@ static int post(struct ipc_kmsg *take_kmsg, struct ipc_port *borrow_port)
     return r == -ERESTART ? -EAGAIN : r;
 }
 
+static void file_all(struct util_link *posts, struct ipc_port *port)
+{
+    UTIL_LIST_EACH(at, after, posts)
+    {
+        struct ipc_kmsg *kmsg = UTIL_CONTAINER(at, struct ipc_kmsg, link);
+        if (kmsg->destination.port != port || port->place != IPC_OWN)
+            continue;
+        util_list_remove(at);
+        if (post_here(kmsg, port) < 0)
+            ipc_kmsg_clean(kmsg);
+    }
+}
+
+void ipc_transit_resolve(struct ipc_port *borrow_port)
+{
+    struct ipc_port *port = ipc_port_ref(borrow_port);
+    if (ipc_task.posting != port) { /* else they stay behind that one */
+        file_all(&ipc_task.unsent, port);
+        file_all(&ipc_task.posts, port);
+    }
+    ipc_port_unref(port);
+}
+
 void ipc_transit_flush(void)
 {
-    struct util_link waiting;
-    if (ipc_task.moving || ipc_task.engine.depth)
+    if (ipc_task.moving || ipc_task.engine.depth || ipc_task.posting)
         return;
-    util_list_init(&waiting);
     while (!util_list_empty(&ipc_task.posts)) {
         struct ipc_kmsg *kmsg = UTIL_CONTAINER(ipc_task.posts.next, struct ipc_kmsg, link);
         util_list_remove(&kmsg->link);
+        ipc_task.posting = ipc_port_ref(kmsg->destination.port);
         /* what came before goes first */
-        if (is_waiting(&waiting, kmsg->destination.port) ||
-            post(kmsg, kmsg->destination.port) == -EAGAIN)
-            util_list_append(&waiting, &kmsg->link);
+        if (is_waiting(&ipc_task.unsent, ipc_task.posting) ||
+            post(kmsg, ipc_task.posting) == -EAGAIN)
+            util_list_append(&ipc_task.unsent, &kmsg->link);
+        ipc_port_unref(ipc_task.posting);
+        ipc_task.posting = NULL;
     }
-    while (!util_list_empty(&waiting)) { /* with the next call, or when there is room */
-        struct util_link *link = waiting.next;
+    while (!util_list_empty(&ipc_task.unsent)) { /* with the next call, or when there is room */
+        struct util_link *link = ipc_task.unsent.next;
         util_list_remove(link);
         util_list_append(&ipc_task.posts, link);
     }

@@ -59,10 +59,12 @@ static void add_gone(struct ipc_way *way, const struct wire_datagram *datagram,
     struct util_id *ids = received->count && datagram->count <= WIRE_RIGHTS_MAX
                               ? ids_of(datagram, received)
                               : NULL;
-    if (!gone || !onward || !ids || way->depth >= DEPTH_MAX) {
+    bool *taken = calloc(datagram->count ? datagram->count : 1, sizeof *taken);
+    if (!gone || !onward || !ids || !taken || way->depth >= DEPTH_MAX) {
         free(gone);
         free(onward);
         free(ids);
+        free(taken);
         os_fd_close_all(received->fds, received->count);
         return;
     }
@@ -70,7 +72,7 @@ static void add_gone(struct ipc_way *way, const struct wire_datagram *datagram,
     onward->depth = way->depth + 1;
     os_fd_close_all(received->fds + 1, received->count - 1);
     *gone = (struct ipc_gone){
-        .ids = ids, .count = datagram->count, .way = onward, .next = way->gone};
+        .ids = ids, .taken = taken, .count = datagram->count, .way = onward, .next = way->gone};
     way->gone = gone;
 }
 
@@ -124,6 +126,19 @@ static struct ipc_way *onward(const struct ipc_way *way, struct util_id id)
     return NULL;
 }
 
+/* That right is taken by the way on, or given back there. */
+static void mark_taken(struct ipc_way *way, struct util_id id)
+{
+    for (struct ipc_gone *gone = way->gone; gone; gone = gone->next) {
+        for (uint32_t i = 0; i < gone->count; i++) {
+            if (!gone->taken[i] && util_id_equal(gone->ids[i], id)) {
+                gone->taken[i] = true;
+                return;
+            }
+        }
+    }
+}
+
 /* ---- taking it --------------------------------------------------------------------------- */
 
 void ipc_way_open(int take_end, struct util_id owner, const struct ucred *credentials,
@@ -134,6 +149,15 @@ void ipc_way_open(int take_end, struct util_id owner, const struct ucred *creden
         ret_way->owner = *credentials;
     else if (os_peer_credentials(take_end, &ret_way->owner) < 0)
         ret_way->opened = true; /* and nobody is there */
+}
+
+/* HELLO claimed all that the end stood for. */
+static void give_back_gone(const struct ipc_way *way)
+{
+    for (const struct ipc_gone *gone = way->gone; gone; gone = gone->next) {
+        for (uint32_t i = 0; i < gone->count; i++)
+            ipc_peer_tell(way->peer, WIRE_RELEASE, gone->ids[i], 1);
+    }
 }
 
 /* The end becomes a channel. */
@@ -162,6 +186,7 @@ static void greet(struct ipc_way *way, struct ipc_peer *peer)
         return;
     peer->listener = listener;
     way->peer = peer;
+    give_back_gone(way);
 }
 
 static void take_end(struct ipc_way *way)
@@ -178,7 +203,6 @@ static void take_end(struct ipc_way *way)
 struct ipc_peer *ipc_way_claim(struct ipc_way *way, struct util_id id)
 {
     struct ipc_way *next = onward(way, id);
-    way->claimed = 0;
     if (!next && (!way->opened || is_own(way))) {
         listen_to(way, way->end);
         next = onward(way, id);
@@ -190,16 +214,16 @@ struct ipc_peer *ipc_way_claim(struct ipc_way *way, struct util_id id)
         next = onward(way, id);
     }
     if (!next && way->claims) {
-        way->claimed = ++ipc_task.claims;
-        ipc_peer_tell(way->peer, WIRE_CLAIM, id, way->claimed);
+        ipc_peer_tell(way->peer, WIRE_CLAIM, id, 0);
         listen_to(way, way->end);
         next = onward(way, id);
+        if (next) /* which the owner may read when it has the port again */
+            ipc_peer_tell(way->peer, WIRE_RELEASE, id, 1);
     }
     if (!next)
         return way->peer;
-    struct ipc_peer *peer = ipc_way_claim(next, id);
-    way->claimed = next->claimed;
-    return peer;
+    mark_taken(way, id);
+    return ipc_way_claim(next, id);
 }
 
 static struct ipc_peer *bringer(const struct ipc_way *way, struct util_id id)
@@ -236,16 +260,15 @@ struct ipc_port *ipc_way_take(struct ipc_way *way, struct util_id id, uint8_t ty
     if (brought)
         peer = ipc_way_bringer(way, id);
     port = peer ? ipc_way_counted(id, kind, peer, limit) : NULL;
-    if (port && port->peer == peer) {
+    if (port && port->peer == peer)
         port->brought |= brought;
-        port->claim = way->claimed;
-    }
     return port;
 }
 
 void ipc_way_leave(struct ipc_way *way, struct util_id id)
 {
     struct ipc_way *next = onward(way, id);
+    mark_taken(way, id);
     if (next)
         ipc_way_leave(next, id);
     else if (way->peer && !way->claims)
@@ -257,7 +280,12 @@ void ipc_way_close(struct ipc_way *way)
     while (way->gone) {
         struct ipc_gone *gone = way->gone;
         way->gone = gone->next;
+        for (uint32_t i = 0; i < gone->count; i++) {
+            if (!gone->taken[i]) /* had by another way: claimed before GONE was heard */
+                ipc_way_leave(gone->way, gone->ids[i]);
+        }
         ipc_way_close(gone->way);
+        free(gone->taken);
         free(gone->way);
         free(gone->ids);
         free(gone);

@@ -24,6 +24,7 @@ struct ipc_way;
 
 struct ipc_gone { /* rights that have moved on */
     struct util_id *ids;
+    bool *taken; /* which of them have been, by the way on */
     uint32_t count;
     struct ipc_way *way;
     struct ipc_gone *next;
@@ -38,8 +39,7 @@ struct ipc_way {
     struct ipc_peer *peer; /* NULL: the owner is gone, or resources are short; `error` says which */
     int error;             /* -EPIPE, or another -errno */
     struct ipc_gone *gone;
-    uint64_t claimed; /* the number of the CLAIM that was made last; 0: HELLO, or none */
-    unsigned depth;   /* ways within ways */
+    unsigned depth; /* ways within ways */
 };
 
 /* Takes an end connected to the door of task `owner`. `credentials` are the owner's, where they are

@@ -280,7 +280,8 @@ static int read_datagram(struct wire_channel *channel, wire_welcome *welcome)
     if (datagram.kind == WIRE_WELCOME || datagram.kind == WIRE_ANSWER)
         welcome(channel, &datagram, &received);
     else if (datagram.kind != WIRE_REFUSED && datagram.kind != WIRE_HOLD &&
-             datagram.kind != WIRE_STAY)
+             datagram.kind != WIRE_STAY && /* waited for in vain: the ring will say it */
+             datagram.kind != WIRE_GONE)
         channel->broken = true;
     return (int)datagram.kind;
 }

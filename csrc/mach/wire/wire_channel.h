@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct ipc_kmsg;
 struct ipc_peer;
 struct ipc_port;
 struct ipc_stand;
@@ -69,12 +70,12 @@ struct wire_channel {
     uint32_t cut;       /* ours: the word that the peer looks at */
     uint32_t cut_known; /* the peer's, as of the last MOVED that was read */
     uint64_t unsettled; /* number of an entry that may have come after a cut; 0: none */
-    const struct ipc_port *unsettled_for; /* its destination, borrowed */
-    uint64_t missed_by;                   /* the move that decided whether it did; 0: none has */
-    bool missed;                          /* it did */
-    int64_t puzzled_at;                   /* when that began */
+    const struct ipc_port *unsettled_for;  /* its destination, borrowed */
+    const struct ipc_kmsg *unsettled_kmsg; /* and the message, borrowed */
+    uint64_t missed_by;                    /* the move that decided whether it did; 0: none has */
+    bool missed;                           /* it did */
+    int64_t puzzled_at;                    /* when that began */
     uint64_t puzzled; /* an entry names an unknown id: the pass from which on it is unknown; 0 */
-    bool late;        /* that has been given up, and waits for a cut of another's to end */
     struct ipc_stand
         *stands; /* what its end stood for and is not here, yet (ipc_door.h), or NULL */
     uint32_t stand_count;
