@@ -241,12 +241,11 @@ static struct ipc_aside *next(uint64_t round, struct ipc_peer **ret_peer)
 
 void ipc_aside_answer(void)
 {
-    static uint64_t round;
     struct ipc_aside *aside;
     struct ipc_peer *peer;
     if (!ipc_task.asides || ipc_task.moving || ipc_task.engine.depth)
         return;
-    round++;
+    uint64_t round = ++ipc_task.aside_rounds;
     while ((aside = next(round, &peer))) { /* answering reads, and may take others away */
         aside->round = round;
         if (aside->port->place != IPC_REMOTE)

@@ -3,8 +3,8 @@
  * A ring that stood at such a word (CLAIM, or what an end stood for) as long as the port's owner makes a
  * cut would keep what stands behind it from being read, and that may be what ends the cut. So the word
  * is set aside with a right to the port, the ring goes on, and the word is looked at again after each
- * pass: it is answered, as holders are told of a move (ipc_holder.h), or the port comes here, or it dies; or the peer gives the right
- * back, or dies. It is a word of the peer's, whichever channel it came on.
+ * pass: it is answered, as holders are told of a move (ipc_holder.h), or the port comes here, or it dies;
+ * or the peer gives the right back, or dies. It is a word of the peer's, whichever channel it came on.
  *
  * Locks: the task lock. */
 #ifndef MACHOOL_IPC_ASIDE_H

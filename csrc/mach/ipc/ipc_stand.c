@@ -118,7 +118,7 @@ bool ipc_stand_read(struct wire_channel *channel)
     if (r == -EMFILE)
         channel->starved = ipc_task.engine.starved = true;
     if (!channel
-             ->stands) /* until then one riddle after another is given up: none explains the next */
+             ->stands) /* not before: given up one after another, they do not explain each other */
         channel->puzzled = 0;
     return channel->stand_count < count;
 }

@@ -59,6 +59,7 @@ struct ipc_task {
     struct util_link unsent;        /* of these, what has been tried in vain just now */
     struct ipc_port *posting;       /* where one of them is being sent to; NULL: nowhere */
     uint32_t asides;                /* words set aside, of all peers */
+    uint64_t aside_rounds;          /* of answering them */
     bool behind;                    /* something was said to a peer that has moved ports */
     bool moving;                    /* amid a move: nothing else is sent */
     uint64_t moves;                 /* that this task has made, to number them */

@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WIRE_VERSION 3u
+#define WIRE_VERSION 4u
 
 /* ---- rights ---------------------------------------------------------------------------- */
 
@@ -189,14 +189,15 @@ struct wire_moved {
     struct util_id task; /* the new owner */
     uint64_t token;      /* of an end connected to it that stands for the rights; 0: none;
                           * WIRE_ELSEWHERE: it comes with the same word on another channel */
-    uint64_t
-        serial; /* the move's number, acknowledged where the way is told; also of a word to one who
-                      * came later, and needs it as the others did; 0: none was made */
-    uint64_t read;           /* entries of yours that were read before the ports went */
-    uint64_t channel, entry; /* what was passed on to the new owner came there, 0: nothing was; what
-                              * follows this is to come after it (struct wire_after) */
-    uint32_t cut;            /* this one's number, always even */
-    uint32_t count;          /* struct util_id that follow: the ports' and send-once rights' ids */
+    /* The move's number, acknowledged where the way is told; also of a word to one who came later and
+     * needs it as the others did. 0: none was made. */
+    uint64_t serial;
+    uint64_t read; /* entries of yours that were read before the ports went */
+    /* Where what was passed on to the new owner came: what follows this is to come after it (struct
+     * wire_after). 0: nothing was. */
+    uint64_t channel, entry;
+    uint32_t cut;   /* this one's number, always even */
+    uint32_t count; /* struct util_id that follow: the ports' and send-once rights' ids */
 };
 
 /* An object of pages that differ from another object's: this, the extents, zeros up to a page, then
