@@ -117,8 +117,8 @@ bool ipc_stand_read(struct wire_channel *channel)
     ipc_task.engine.depth--;
     if (r == -EMFILE)
         channel->starved = ipc_task.engine.starved = true;
-    if (!channel
-             ->stands) /* not before: given up one after another, they do not explain each other */
+    /* Not before: given up one after another, they do not explain each other. */
+    if (!channel->stands)
         channel->puzzled = 0;
     return channel->stand_count < count;
 }
