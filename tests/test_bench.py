@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import sysconfig
 
 import pytest
 
@@ -198,9 +199,10 @@ def test_streams(every_part):
 
 def test_memory(every_part):
     rows = {(row["name"], row["way"]): row["times"] for row in every_part[0]["memory"]}
-    # Pages are counted, not timed: a region that moved is there once, a pipe's message twice.
+    # Pages are counted, not timed: a region that moved is there once, a pipe's message twice; the
+    # allocator of a free-threaded Python keeps what was freed on the way, too.
     assert 0.9 < rows["machool", "built"] < 1.2
-    assert 1.8 < rows["Pipe", "copy"] < 2.5
+    assert 1.8 < rows["Pipe", "copy"] < (8 if sysconfig.get_config_var("Py_GIL_DISABLED") else 2.5)
 
 
 def test_fan_out(every_part):
