@@ -83,6 +83,7 @@ def test_performance_has_figures_of_a_run():
 
 def test_performance_can_be_made_again(tmp_path):
     """The command on the page is one that the benchmark understands, and so is the script."""
+    pytest.importorskip("matplotlib", reason="not among the tools of free-threaded interpreters")
     text = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
     (options,) = re.findall(r"^python -m machool bench (.*--plot docs.*)$", text, re.M)
     parser = argparse.ArgumentParser()
