@@ -192,6 +192,9 @@ static void greet(struct ipc_way *way, struct ipc_peer *peer)
 static void take_end(struct ipc_way *way)
 {
     way->opened = true;
+    /* The owner may have made a channel that has not been heard of: there it may have said that the port
+     * went, before it came back, and made a cut. */
+    ipc_end_read_all();
     struct ipc_peer *peer = ipc_peer_find(way->task, way->owner.pid);
     way->claims = peer && ipc_peer_channel(peer);
     if (way->claims)
