@@ -78,6 +78,10 @@ RULES = {
         "who brings a port may have been heard no more than its knock",
         2941,
     ),
+    "left": Rule(
+        "even if it is known by a channel that both have done with",
+        None,
+    ),
     "brought": Rule(
         "and what is on its way here is waited for, before anything is sent to it",
         None,

@@ -109,11 +109,12 @@ class Ways:
         return (yield from self.way_claim(following, id))
 
     def bring(self, way: Way, id: int):
-        """The same; it may have been heard no more than its knock."""
+        """The same; it may have been heard no more than its knock, of late."""
         if id in self.graves and self.rule("gone"):
             return None
         peer = self.bringer(way, id)
-        if not peer and way.onward(id) and self.rule("knock"):
+        left = peer and not self.channel_of(peer) and self.rule("left")
+        if (not peer or left) and way.onward(id) and self.rule("knock"):
             for standing in list(self.standing):
                 yield from self.read_standing(standing)
             yield from self.accept()

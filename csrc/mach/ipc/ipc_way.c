@@ -192,6 +192,9 @@ static void greet(struct ipc_way *way, struct ipc_peer *peer)
 static void take_end(struct ipc_way *way)
 {
     way->opened = true;
+    /* The owner may have made a channel that has not been heard of: there it may have said that the port
+     * went, before it came back, and made a cut. */
+    ipc_end_read_all();
     struct ipc_peer *peer = ipc_peer_find(way->task, way->owner.pid);
     way->claims = peer && ipc_peer_channel(peer);
     if (way->claims)
@@ -241,9 +244,11 @@ struct ipc_peer *ipc_way_bringer(const struct ipc_way *way, struct util_id id)
     if (ipc_riddle_buried(id))
         return NULL;
     struct ipc_peer *peer = bringer(way, id);
-    if (peer || !onward(way, id))
+    if ((peer && ipc_peer_channel(peer)) || !onward(way, id))
         return peer;
-    ipc_end_read_all(); /* it may have been heard no more than its knock */
+    /* It may have been heard no more than its knock; even if it is known, by a channel that both have done
+     * with: the right would die with that. */
+    ipc_end_read_all();
     return bringer(way, id);
 }
 

@@ -66,6 +66,110 @@ TEST(S105_S121_right_before_its_port)
     agent_end(&owner);
 }
 
+/* A port that comes from a task that is known no more than by a channel that both have done with; the
+ * other one that it has made since has not been heard of. What is sent at once is there when the port
+ * is. */
+PEER(moments_known_before)
+{
+    struct kit_pair pair;
+    kit_pair_join(&pair);
+    mach_port_t port = kit_take_right(pair.mine, MACH_MSG_TYPE_PORT_SEND);
+    parent_tell();
+    parent_hear();
+    kit_expect_nothing(pair.mine); /* but that somebody has no right left, and needs no channel */
+    parent_tell();
+    parent_hear();
+    ASSERT_OK(kit_try_plain(port, SEND, 7, PATIENCE));
+    ASSERT_EQ(port, kit_take_right(pair.mine, MACH_MSG_TYPE_PORT_RECEIVE));
+    kit_expect_plain(port, 7);
+    kit_destroy(port);
+    kit_pair_leave(&pair);
+}
+
+TEST(S121_brought_by_a_task_that_had_left)
+{
+    struct kit_pair taker;
+    struct agent first;
+    struct agent second;
+    struct agent_route way;
+    start_taker(&taker, "moments_known_before");
+    agent_start(&first);
+    agent_start(&second);
+    agent_introduce(&way, &first, &second);
+    mach_port_t owned = agent_allocate(&first);
+    mach_port_t to_taker = agent_give(&first, taker.theirs, SEND);
+    ASSERT_OK(agent_send_right(&first, to_taker, owned, MACH_MSG_TYPE_MAKE_SEND));
+    to_taker = agent_give(&second, taker.theirs, SEND);
+    peer_hear(&taker.peer);
+    agent_deallocate(&second, to_taker);
+    agent_stop(&second); /* it closes that channel when the taker does not look any more */
+    peer_tell(&taker.peer);
+    peer_hear(&taker.peer);
+    agent_go_on(&second);
+    for (int i = 0; i < 2; i++) /* it has by now */
+        (void)agent_type(&second, way.in);
+    to_taker = agent_give(&second, taker.theirs, SEND);
+    mach_port_t taken = agent_pass(&way, owned, RECEIVE);
+    ASSERT_OK(agent_send_right(&second, to_taker, taken, RECEIVE));
+    end_taker(&taker);
+    agent_end(&first);
+    agent_end(&second);
+}
+
+/* A port that went away and came back while its holder did not look: the owner's own channel to that has
+ * not been heard of, and in it stands that the port went. */
+PEER(moments_back_before)
+{
+    struct kit_pair pair;
+    kit_pair_join(&pair);
+    mach_port_t in = kit_take_right(pair.mine, MACH_MSG_TYPE_PORT_SEND);
+    parent_tell();
+    parent_hear();
+    kit_send_plain(in, 6); /* hears what its owner has said, and no more */
+    mach_port_t port = kit_take_right(pair.mine, MACH_MSG_TYPE_PORT_SEND);
+    kit_send_plain(port, 7);
+    parent_tell();
+    parent_hear();
+    ASSERT_EQ(port, kit_take_right(pair.mine, MACH_MSG_TYPE_PORT_SEND));
+    kit_send_plain(port, 8);
+    parent_tell();
+    parent_hear();
+    kit_pair_leave(&pair);
+}
+
+TEST(S121_away_and_back_before_its_owner_is_heard_of)
+{
+    struct kit_pair holder;
+    struct agent first;
+    struct agent second;
+    struct agent_route there;
+    struct agent_route back;
+    start_taker(&holder, "moments_back_before");
+    agent_start(&first);
+    agent_start(&second);
+    agent_introduce(&there, &first, &second);
+    agent_introduce(&back, &second, &first);
+    mach_port_t in = agent_allocate(&second);
+    mach_port_t second_to = agent_give(&second, holder.theirs, SEND);
+    ASSERT_OK(agent_send_right(&second, second_to, in, MACH_MSG_TYPE_MAKE_SEND));
+    peer_hear(&holder.peer);
+    mach_port_t owned = agent_allocate(&first);
+    mach_port_t first_to = agent_give(&first, holder.theirs, SEND);
+    ASSERT_OK(agent_send_right(&first, first_to, owned, MACH_MSG_TYPE_MAKE_SEND));
+    owned = agent_pass(&there, owned, RECEIVE);
+    ASSERT_OK(agent_send_right(&second, second_to, owned, MACH_MSG_TYPE_MAKE_SEND));
+    owned = agent_pass(&back, owned, RECEIVE);
+    peer_tell(&holder.peer);
+    peer_hear(&holder.peer);
+    agent_expect(&first, owned, 7, 1);
+    peer_tell(&holder.peer);
+    peer_hear(&holder.peer);
+    agent_expect(&first, owned, 8, 1);
+    end_taker(&holder);
+    agent_end(&first);
+    agent_end(&second);
+}
+
 /* A holder that turns to the new owner before that has heard of the old one, or of the port. */
 PEER(moments_holder_first)
 {
