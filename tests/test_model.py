@@ -49,11 +49,10 @@ def play(seed: int | None) -> None:
     subprocess.run([program], check=True, timeout=300, env=os.environ | own)
 
 
-@pytest.mark.long  # one game in some thousand lost a message until lately: model/README.md says how
 @pytest.mark.timeout(300)
 def test_some_real_processes():
     """What players do depends on the seed; how they meet, on the system."""
-    for seed in range(1, 9):
+    for seed in range(1, 4):
         play(seed)
 
 
