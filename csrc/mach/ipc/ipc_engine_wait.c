@@ -154,30 +154,20 @@ static int sleep_in_epoll(int64_t deadline)
     return os_clock_left(deadline) == 0 ? -ETIMEDOUT : 0;
 }
 
-/* After a pass: spins, or sleeps. As sleep_in_epoll. */
-static int rest(const struct ipc_waiter *waiter, int64_t deadline)
-{
-    if (spin(waiter) || !ipc_engine_settled() || waiter->ready)
-        return 0;
-    return sleep_in_epoll(deadline);
-}
-
 static int lead(struct ipc_waiter *waiter, int64_t deadline)
 {
-    struct ipc_engine *e = engine();
     int r = 0;
-    e->leader = waiter;
+    engine()->leader = waiter;
     while (!waiter->ready && r == 0) {
         bool any = ipc_engine_pass(false, false);
         ipc_engine_judge();
-        if (waiter->ready)
-            break;
-        if (e->now >= deadline) /* busy for others all the time */
+        if (!any && !waiter->ready && !engine()->behind && !spin(waiter) && ipc_engine_settled() &&
+            !waiter->ready)
+            r = sleep_in_epoll(deadline);
+        else if (!waiter->ready && os_clock_left(deadline) == 0) /* busy for others all the time */
             r = -ETIMEDOUT;
-        else if (!any && !e->behind)
-            r = rest(waiter, deadline);
     }
-    e->leader = NULL;
+    engine()->leader = NULL;
     return r;
 }
 
