@@ -10,6 +10,9 @@ from typing import Any
 import machool
 from machool.bench.peer import Consumer, Look, Producer
 
+IDLE = 3 * (64 << 20)
+"""Bytes that may lie idle here: each of the three ways finds what it had at its last turn, as it
+would in a process of its own, within the usual 64 MiB."""
 INLINE = 4096
 """The largest ordinary array that goes in the body."""
 WAIT = 120.0
@@ -53,6 +56,7 @@ class Machool(Producer):
 
     def prepare(self, size: int, slots: int, fill: Any) -> None:
         self.size, self.fill = size, fill
+        machool.set_limits(idle_bytes=IDLE)
         self.kept: machool.Region | None = None
 
     def _built(self, value: int) -> machool.OOL:
