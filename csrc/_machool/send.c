@@ -165,8 +165,12 @@ static int send_until(struct outgoing *out, int64_t deadline, struct exchange *w
 static bool send(struct state *state, struct outgoing *out, int64_t milliseconds,
                  struct exchange *with, int64_t *ret_deadline)
 {
-    int r = is_small(out) ? send_at_once(out) : MACH_SEND_TIMED_OUT;
-    bool holds = is_small(out) && handed_back(r);
+    int r = MACH_SEND_TIMED_OUT;
+    bool holds = false;
+    if (is_small(out)) {
+        r = send_at_once(out);
+        holds = handed_back(r);
+    }
     *ret_deadline = deadline_after(milliseconds);
     if (r == MACH_SEND_TIMED_OUT || r == MACH_SEND_INTERRUPTED)
         r = send_until(out, *ret_deadline, with, &holds);

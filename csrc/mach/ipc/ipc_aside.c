@@ -57,13 +57,6 @@ void ipc_aside_given_back(struct ipc_peer *peer, struct util_id id, uint64_t cou
     ipc_peer_maybe_bye(peer);
 }
 
-/* What it has looked up is not that port by the name it made up for it. */
-static void tell_alias(struct ipc_peer *peer, const struct ipc_aside *aside)
-{
-    if (!util_id_is_none(aside->alias))
-        ipc_peer_tell(peer, WIRE_DEAD, aside->alias, 0);
-}
-
 void ipc_aside_forget_all(struct ipc_peer *peer)
 {
     while (!util_list_empty(&peer->asides))
@@ -105,16 +98,6 @@ void ipc_aside_resolve(struct ipc_port *port)
     }
 }
 
-static bool is_known(const struct ipc_peer *peer)
-{
-    UTIL_LIST_EACH(at, after, &ipc_task.peers)
-    {
-        if (UTIL_CONTAINER(at, struct ipc_peer, link) == peer)
-            return true;
-    }
-    return false;
-}
-
 static bool is_aside(const struct ipc_peer *peer, const struct ipc_port *port)
 {
     UTIL_LIST_EACH(at, after, &peer->asides)
@@ -142,7 +125,8 @@ static bool is_read(const struct ipc_peer *peer)
  * has been read, what it sent there has gone on, and the owner will hear of its right in time. */
 static bool is_ripe(const struct ipc_peer *peer, const struct ipc_port *port)
 {
-    if (!is_known(peer) || !is_aside(peer, port) || port->place != IPC_REMOTE || port->brought)
+    if (!ipc_peer_is_known(peer) || !is_aside(peer, port) || port->place != IPC_REMOTE ||
+        port->brought)
         return false;
     const struct wire_channel *owner = ipc_peer_channel(port->peer);
     if (!owner || ipc_peer_cut(owner) || !port->peer->listener.length)
@@ -183,7 +167,7 @@ static void forget_answered(struct ipc_peer *peer, const struct ipc_port *port)
     {
         if (aside_at(at)->port != port)
             continue;
-        tell_alias(peer, aside_at(at));
+        ipc_peer_tell_dead(peer, aside_at(at)->alias);
         forget(aside_at(at));
     }
 }
@@ -217,8 +201,8 @@ static void settle(struct ipc_peer *peer, struct ipc_aside *aside)
         grant(peer, aside);
         return;
     }
-    ipc_peer_tell(peer, WIRE_DEAD, aside->port->node.id, 0);
-    tell_alias(peer, aside);
+    ipc_peer_tell_dead(peer, aside->port->node.id);
+    ipc_peer_tell_dead(peer, aside->alias);
     forget(aside);
     ipc_peer_maybe_bye(peer);
 }

@@ -2,7 +2,6 @@
 #include "ipc/ipc_door.h"
 
 #include "ipc/ipc_aside.h"
-#include "ipc/ipc_grant.h"
 #include "ipc/ipc_peer.h"
 #include "ipc/ipc_port.h"
 #include "ipc/ipc_stand.h"

@@ -17,7 +17,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define DRAINS_MAX 64 /* until nothing new turns up; each brings at least one more holder */
 

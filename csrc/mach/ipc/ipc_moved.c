@@ -1,6 +1,5 @@
 /* See ipc_move.h: the side of those who hold rights to a port that moves. */
 #include "ipc/ipc_aside.h"
-#include "ipc/ipc_door.h"
 #include "ipc/ipc_engine.h"
 #include "ipc/ipc_move.h"
 #include "ipc/ipc_outgoing.h"
@@ -17,8 +16,6 @@
 #include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #define PATIENT_LOOKS                                                                              \
     200 /* at a cut that lasts, before sleeping between them: it takes microseconds */
@@ -239,8 +236,8 @@ static struct wire_channel *unsettled_of(const struct ipc_peer *peer)
 }
 
 /* The entry came after the cut, and was not read by the old owner, if it was for one of these, or with
- * a right to one: the
- * first of its moves decides. On a channel that the old owner did not know then, all is unread. */
+ * a right to one: the first of its moves decides. On a channel that the old owner did not know then, all
+ * is unread. */
 static void mark_missed(const struct wire_channel *channel, const struct wire_moved *moved,
                         const struct util_id *ids)
 {
@@ -307,8 +304,7 @@ int ipc_move_late(struct ipc_peer *peer, struct ipc_port *port, struct util_id i
 {
     if (port && port->place == IPC_REMOTE && port->moved)
         return ipc_aside_add(peer, port, alias);
-    ipc_peer_tell(peer, WIRE_DEAD, id, 0);
-    if (!util_id_is_none(alias))
-        ipc_peer_tell(peer, WIRE_DEAD, alias, 0);
+    ipc_peer_tell_dead(peer, id);
+    ipc_peer_tell_dead(peer, alias);
     return 0;
 }

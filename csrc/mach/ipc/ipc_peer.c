@@ -28,6 +28,16 @@ struct ipc_peer *ipc_peer_find(struct util_id id, pid_t pid)
     return NULL;
 }
 
+bool ipc_peer_is_known(const struct ipc_peer *peer)
+{
+    UTIL_LIST_EACH(at, after, &ipc_task.peers)
+    {
+        if (UTIL_CONTAINER(at, struct ipc_peer, link) == peer)
+            return true;
+    }
+    return false;
+}
+
 struct ipc_peer *ipc_peer_new(struct util_id id, const struct ucred *credentials)
 {
     struct ipc_peer *peer = calloc(1, sizeof *peer);
@@ -158,6 +168,12 @@ void ipc_peer_tell(struct ipc_peer *peer, enum wire_kind kind, struct util_id id
 {
     const struct wire_count entry = {.id = id, .count = count};
     ipc_peer_say(peer, kind, &entry, sizeof entry);
+}
+
+void ipc_peer_tell_dead(struct ipc_peer *peer, struct util_id id)
+{
+    if (!util_id_is_none(id))
+        ipc_peer_tell(peer, WIRE_DEAD, id, 0);
 }
 
 /* Every right of ours to the dead peer's ports dies, and what it held of ours comes back. A death

@@ -35,6 +35,8 @@ struct ipc_peer {
 };
 
 struct ipc_peer *ipc_peer_find(struct util_id id, pid_t pid);
+/* Whether it is still there: reading may have taken it away. The pointer is only compared. */
+bool ipc_peer_is_known(const struct ipc_peer *peer);
 /* A peer without channels yet; NULL: no memory. */
 struct ipc_peer *ipc_peer_new(struct util_id id, const struct ucred *credentials);
 /* What the peer is to regions, and to memory in messages. */
@@ -55,6 +57,8 @@ int ipc_peer_hear_after(struct wire_channel *channel, const void *payload, size_
 void ipc_peer_say(struct ipc_peer *peer, enum wire_kind kind, const void *entry, size_t size);
 /* The same for a struct wire_count. */
 void ipc_peer_tell(struct ipc_peer *peer, enum wire_kind kind, struct util_id id, uint64_t count);
+/* DEAD of that id, unless it is none: a name of the peer's own that it may not have made up. */
+void ipc_peer_tell_dead(struct ipc_peer *peer, struct util_id id);
 /* A channel has come to its end: close it; with the last one the peer dies, its rights return,
  * and ours to its ports become dead names. Frees the peer then. */
 void ipc_peer_lose(struct wire_channel *channel);

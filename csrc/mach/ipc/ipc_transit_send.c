@@ -56,16 +56,6 @@ static int prepare(struct ipc_outgoing *out, struct ipc_kmsg *kmsg, struct util_
     return r;
 }
 
-static bool is_known(const struct ipc_peer *peer)
-{
-    UTIL_LIST_EACH(at, after, &ipc_task.peers)
-    {
-        if (UTIL_CONTAINER(at, struct ipc_peer, link) == peer)
-            return true;
-    }
-    return false;
-}
-
 /* Publishes the message as one entry, or spilled. */
 static int publish(struct ipc_outgoing *out, struct ipc_kmsg *kmsg, struct ipc_port *destination,
                    uint32_t credit)
@@ -98,7 +88,7 @@ static int publish(struct ipc_outgoing *out, struct ipc_kmsg *kmsg, struct ipc_p
     struct ipc_peer *peer = out->channel->peer;
     r = ipc_move_settle(out->channel, destination, kmsg);
     if (r < 0) /* a peer that has died meanwhile counts for nothing any more */
-        ipc_outgoing_take_back(kmsg, is_known(peer) ? peer : NULL);
+        ipc_outgoing_take_back(kmsg, ipc_peer_is_known(peer) ? peer : NULL);
     return r;
 }
 
