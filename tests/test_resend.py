@@ -34,7 +34,7 @@ def echo(name):
     with machool.Server(name, queue_limit=10) as server:
         tell("ready")
         for request in server:
-            request.ool[0][machool.page_size] += 1
+            request.ool[0][machool.page_size] ^= 1
             request.reply(b"%d" % machool.stats()["bytes_copied"], ool=request.ool[0])
 
 
